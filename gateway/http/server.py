@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from aiohttp import web
@@ -42,6 +42,7 @@ from gateway.http.request import (
     request_id,
     version_of,
 )
+from gateway.http.shares import UserShares
 from gateway.orchestration.common.contract import Caller, Role
 from gateway.orchestration.monitoring.accesses import METRICS
 
@@ -56,7 +57,7 @@ WIRE = web.RequestKey("wire", Wire) if TYPE_CHECKING or hasattr(web, "RequestKey
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 OF_THE_LINE = (ConnectionError, web.RequestPayloadError, RequestTimeout)
 """What handlers raise when the connection breaks under them."""
-Handle = Callable[[web.Request, Context], Awaitable[web.StreamResponse]]
+Handle = Callable[[web.Request, Context], Coroutine[Any, Any, web.StreamResponse]]
 log = structlog.get_logger("http")
 
 
@@ -96,6 +97,7 @@ class ServerParts:
     metrics: Metrics
     memory: Memory
     quick: QuickReads
+    shares: UserShares
 
 
 class Server:
@@ -111,6 +113,7 @@ class Server:
         self._metrics = parts.metrics
         self._memory = parts.memory
         self._quick = parts.quick
+        self._shares = parts.shares
         self.draining = False
 
     def application(self) -> web.Application:
@@ -198,7 +201,9 @@ class Server:
             context = request[WIRE] = self._context(request, wire, caller, query, unacceptable)
             if self.draining:
                 raise Unavailable("the gateway is being stopped; try again later")
-            response = await handle(request, context)
+            self._shares.demand(caller.user, caller.user)
+            await self._shares.turn(caller.user)
+            response = await self._shares.measured(caller.user, handle(request, context))
             if path is not None and response.status in (200, 304):
                 self._quick.learn(request, context, path)
         except NotAcceptable as error:

@@ -72,6 +72,12 @@ async def usage_of(store: Fetching, holders: Sequence[str]) -> list[Usage]:
     return [_usage(row) for row in await store.fetch(SELECT.format(where=where), (*holders, *holders))]
 
 
+async def allowances_of(store: Fetching, quotas: Sequence[str]) -> dict[Key, int | None]:
+    """Return what was set for single holders of some quotas; the whole table is looked at."""
+    sql = f"SELECT holder, quota, allowed FROM allowances WHERE quota IN ({marks(quotas)})"  # noqa: S608
+    return {(holder, quota): allowed for holder, quota, allowed in await store.fetch(sql, quotas)}
+
+
 async def holders_like(store: Fetching, kind: str) -> list[str]:
     """Return the holders of a kind that have anything or were set a quota, by name; both tables are looked at."""
     pattern = (f"{kind}/", f"{kind}0")
