@@ -96,7 +96,7 @@ class Gateway:
         self.supervision = Supervision()
         for driver in self.drivers.values():
             driver.supervise(self.supervision)
-        self._quotas: LiveQuotas
+        self.quotas: LiveQuotas
         self._feed: Feed
         self._alarms: HypervisorEvents
         self._staging: StagingSweeper
@@ -177,9 +177,9 @@ class Gateway:
     async def _build_services(self) -> None:
         registry = StepRegistry()
         settings = self.settings
-        self._quotas = LiveQuotas(settings.quotas)
-        await self._quotas.look(self.store)
-        self.runner = wiring.job_runner(settings, self.store, registry, self.supervision, self._quotas.jobs_at_once)
+        self.quotas = LiveQuotas(settings.quotas)
+        await self.quotas.look(self.store)
+        self.runner = wiring.job_runner(settings, self.store, registry, self.supervision, self.quotas.jobs_at_once)
         # No link leads to what is put down and read there.
         staging = await asyncio.to_thread(Path(settings.images.staging).resolve)
         hypervisors = ConfiguredHypervisors((entry.name, entry) for entry in settings.hypervisors)
@@ -220,7 +220,7 @@ class Gateway:
         await self._feed.open()
         self.authentication = Authentication(Path(self.settings.auth.users_file))
         events = self.settings.events
-        streams = partial(self._quotas.limit, quota="event_streams")
+        streams = partial(self.quotas.limit, quota="event_streams")
         places = StreamPlaces(events.most_streams, events.most_streams_per_user, streams)
         self.stream = EventStream(self._feed, self.authentication, places, supervision=self.supervision)
 
@@ -273,7 +273,7 @@ class Gateway:
         self.reconciliation.start()
         self.sampler.start()
         keep = self.supervision.keep
-        self._loops = wiring.background_loops(self.settings, self.store, keep, self._quotas)
+        self._loops = wiring.background_loops(self.settings, self.store, keep, self.quotas)
 
     async def _stop_loops(self) -> None:
         for loop in reversed(self._loops):
@@ -301,7 +301,7 @@ class Gateway:
         settings, server = self.settings, self.settings.server
         self._memory = Memory()
         self.store.watch(self._memory.changed)
-        shares = UserShares(partial(self._quotas.limit, quota="requests_per_second"))
+        shares = UserShares(partial(self.quotas.limit, quota="requests_per_second"))
         parts = ServerParts(
             self._handlers(),
             self.authentication,

@@ -19,6 +19,7 @@ from gateway.app import Gateway
 from gateway.cli import main
 from gateway.orchestration.quotas.counting import COUNTED
 from gateway.orchestration.quotas.measures import amounts_of
+from demo.basic_auth import basic_auth
 from tests.api.client import ApiClient
 from tests.api.mortal import Mortal, again
 from tests.api.volumes import by_value
@@ -225,3 +226,38 @@ def test_a_mistake_is_named(tmp_path: Path, word: str) -> None:
     result = CliRunner().invoke(main, ["quota", "set", "ann", word, "--config", str(path)])
     assert result.exit_code == 2
     assert word.partition("=")[0] in result.output
+
+
+# What is looked at as it happens
+
+
+async def streaming(client: ApiClient) -> Any:
+    headers = {"Authorization": basic_auth(client.user, client.password)}
+    return await client.session.get(client.base + "eventStream", headers=headers)
+
+
+class TestLive:
+    @pytest.fixture
+    def settings(self, settings: config.Settings) -> config.Settings:
+        return replace(settings, quotas={"event_streams": 1, "requests_per_second": 2})
+
+    async def test_one_reader_too_many_of_the_stream_is_refused(self, operator: ApiClient) -> None:
+        first, second = await streaming(operator), await streaming(operator)
+        assert (first.status, second.status) == (200, 429)
+        assert "the quota event_streams" in await second.text()
+        first.close()
+
+    async def test_too_many_requests_are_refused_and_come_through_later(
+        self, operator: ApiClient, client: Client
+    ) -> None:
+        answers = [await operator.get("machines") for _ in range(30)]
+        assert {answer.status for answer in answers} == {200, 429}
+        assert answers[-1].headers["retry-after"] == "1"
+        assert (await client("other").get("machines")).status == 200
+
+    async def test_what_is_set_for_one_project_holds_with_the_next_look(
+        self, operator: ApiClient, gateway: Gateway, tmp_path: Path
+    ) -> None:
+        await asyncio.to_thread(quota, gateway, tmp_path, "set", "operator", "requests_per_second=unlimited")
+        await gateway.quotas.look(gateway.store)
+        assert {(await operator.get("machines")).status for _ in range(30)} == {200}
