@@ -43,7 +43,9 @@ def settings(home: Path, quotas: Mapping[str, int] | None = None) -> config.Sett
         jobs=config.JobSettings(),
         events=config.EventSettings(most_streams_per_user=1000),
         # More Machines are stored as running than any host could carry.
-        hypervisors=(HypervisorSettings("local", "memory", "default", "default", memory_overcommit=0, cpu_overcommit=0),),
+        hypervisors=(
+            HypervisorSettings("local", "memory", "default", "default", memory_overcommit=0, cpu_overcommit=0),
+        ),
         quotas=quotas or {},
     )
 
@@ -155,9 +157,7 @@ async def gateway(home: Path, count: int) -> AsyncIterator[Gateway]:
 
 
 @asynccontextmanager
-async def serving(
-    home: Path, driver: MemoryDriver, quotas: Mapping[str, int] | None = None
-) -> AsyncIterator[Gateway]:
+async def serving(home: Path, driver: MemoryDriver, quotas: Mapping[str, int] | None = None) -> AsyncIterator[Gateway]:
     """Serve a gateway over what was filled in."""
     running = Gateway(settings(home, quotas), {"local": driver})
     await running.start()

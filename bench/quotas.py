@@ -1,4 +1,4 @@
-"""What quotas cost: a create among many Machines and among few, a read with quotas and without, one user beside many."""
+"""The cost of quotas: a create among many Machines and among few, a read with and without; one user beside many."""
 
 from __future__ import annotations
 
@@ -54,7 +54,9 @@ async def _reads() -> Row:
     async with AsyncExitStack() as stack:
         plain, bounded = [await stack.enter_async_context(_reading(quotas)) for quotas in ({}, EVERY)]
         ratio = 1 / await _ratio(plain, bounded)
-    return Row(f"GET with quotas, {MACHINES:,} machines in {PROJECTS} projects, against without", ratio, 0.95, least=True)
+    return Row(
+        f"GET with quotas, {MACHINES:,} machines in {PROJECTS} projects, against without", ratio, 0.95, least=True
+    )
 
 
 async def _ratio(first: Ask, second: Ask) -> float:
@@ -144,7 +146,9 @@ def _beside(process: GatewayProcess, image_file: Path) -> Row:
             list(threads.map(lambda answer: crowd.remove(answer.headers["location"]), made))
     details = f"{statistics.median(alone):.2f} to {statistics.median(beside):.2f} s; disks of {IMAGE_SIZE} bytes"
     ratio = statistics.median(beside) / statistics.median(alone)
-    return Row(f"create and delete while {QUEUED} creates of another user wait, against alone", ratio, 1.5, details=details)
+    return Row(
+        f"create and delete while {QUEUED} creates of another user wait, against alone", ratio, 1.5, details=details
+    )
 
 
 def _seconds(work: Callable[[], object]) -> float:

@@ -13,7 +13,7 @@ PROJECT, HOST = "project", "host"
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """A bound of what a project may have; ``counted`` ones stand in the store, the others are looked at as they happen."""
+    """A bound of what a project may have; what is not ``counted`` in the store is looked at as it happens."""
 
     name: str
     meaning: str

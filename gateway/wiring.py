@@ -1,4 +1,4 @@
-"""The making of the rooms from the configuration: nothing is opened here, and begun but for the loops beside requests."""
+"""The making of the rooms from the configuration: nothing is opened or begun here, but for loops beside requests."""
 
 from __future__ import annotations
 
@@ -125,7 +125,9 @@ def audit_retention(settings: Settings, store: Store) -> AuditRetention:
     return AuditRetention(store, timedelta(days=kept.keep_days), kept.most, kept.most_of_strangers)
 
 
-def background_loops(settings: Settings, store: Store, keep: Callable[..., Loop], quotas: LiveQuotas) -> tuple[Loop, ...]:
+def background_loops(
+    settings: Settings, store: Store, keep: Callable[..., Loop], quotas: LiveQuotas
+) -> tuple[Loop, ...]:
     """Begin what looks at the store now and then, and return the loops."""
     events = settings.events
     retention = Retention(store, events.most_per_log, events.most_overall, events.most_changes)

@@ -21,7 +21,9 @@ def quotas(settings: Settings) -> Finding:
     try:
         rows = [row for row in read_usage(path) if row.holder.startswith(f"{PROJECT}/")]
     except sqlite3.Error as error:
-        return Finding("warning", SUBJECT, f"{path}: {error}", "start the gateway once, which brings the store up to date")
+        return Finding(
+            "warning", SUBJECT, f"{path}: {error}", "start the gateway once, which brings the store up to date"
+        )
     over = [row for row in rows if _is_over(row, settings)]
     if over:
         words = ", ".join(f"{row.holder}: {row.quota} {row.used} of {row.limit(settings.quotas)}" for row in over[:5])

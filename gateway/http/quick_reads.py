@@ -70,9 +70,7 @@ class Line:
 class QuickReads:
     """The answers to reads that say nothing new, and what requests have said."""
 
-    def __init__(
-        self, authentication: Authentication, memory: Memory, metrics: Metrics, shares: UserShares
-    ) -> None:
+    def __init__(self, authentication: Authentication, memory: Memory, metrics: Metrics, shares: UserShares) -> None:
         self._shares = shares
         self._authentication = authentication
         self._memory = memory

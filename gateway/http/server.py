@@ -201,9 +201,7 @@ class Server:
             context = request[WIRE] = self._context(request, wire, caller, query, unacceptable)
             if self.draining:
                 raise Unavailable("the gateway is being stopped; try again later")
-            self._shares.demand(caller.user, caller.user)
-            await self._shares.turn(caller.user)
-            response = await self._shares.measured(caller.user, handle(request, context))
+            response = await self._handled(request, context, handle)
             if path is not None and response.status in (200, 304):
                 self._quick.learn(request, context, path)
         except NotAcceptable as error:
@@ -219,6 +217,13 @@ class Server:
         if request.method not in READS and caller is not None and not response.prepared:
             self._log_change(request, caller, path, response.status)
         return response
+
+    async def _handled(self, request: web.Request, context: Context, handle: Handle) -> web.StreamResponse:
+        """Return the answer of the handlers, once it is the user's turn. Raises TooManyRequests."""
+        user = context.caller.user
+        self._shares.demand(user, user)
+        await self._shares.turn(user)
+        return await self._shares.measured(user, handle(request, context))
 
     def quickly(self, request: web.BaseRequest, connection: Connection) -> bytes | None:
         """Return the whole answer to a read where it is at hand; None where the request goes the long way."""

@@ -1,8 +1,8 @@
 """The share of each user in the event loop, and in requests: who takes much waits a little while others ask, too.
 
 Counted is the time that the loop spends in the steps of a user's requests. A request of a user who had more than
-``SHARE`` of the loop lately is begun later, unless nobody else asks. Where a quota bounds the requests per second, those
-beyond it are refused.
+``SHARE`` of the loop lately is begun later, unless nobody else asks. Where a quota bounds the requests per second,
+those beyond it are refused.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ PATIENCE = 1.0
 PAUSE = 0.02
 BURST = 5.0
 """Seconds whose requests may come at once."""
-TOLD_AFTER = 0.005
+COUNTED_AFTER = 0.005
 """Seconds of the loop that a request takes before they are counted, while it goes on."""
 MOST_USERS = 10_000
 T = TypeVar("T")
@@ -52,7 +52,7 @@ class Fading:
 
 @dataclass(slots=True)
 class Account:
-    """What a user has had of the loop lately, and how many requests the quota allows them at once now."""
+    """The time of the loop that a user has had lately, and how many requests the quota allows them at once now."""
 
     had: Fading = field(default_factory=Fading)
     requests: float = math.inf
@@ -62,7 +62,9 @@ class Account:
 class UserShares:
     """The accounts of all users. ``rate`` says how many requests a project has in a second; None is without a bound."""
 
-    def __init__(self, rate: Callable[[str], int | None] = lambda _project: None, clock: Clock = time.monotonic) -> None:
+    def __init__(
+        self, rate: Callable[[str], int | None] = lambda _project: None, clock: Clock = time.monotonic
+    ) -> None:
         self._clock = clock
         self._rate = rate
         self._accounts: dict[str, Account] = {}
@@ -96,7 +98,7 @@ class UserShares:
     async def turn(self, user: str) -> None:
         """Wait until the user has no more than a fair share, or for ``PATIENCE`` seconds."""
         until = self._clock() + PATIENCE
-        while self.has_much(user) and self._clock() < until:
+        while self.has_much(user) and self._clock() < until:  # noqa: ASYNC110 - nothing tells when time has passed
             await asyncio.sleep(PAUSE)
 
     def add(self, user: str, seconds: float) -> None:
@@ -121,9 +123,9 @@ class UserShares:
 class Measured:
     """An awaitable that does a coroutine's work, and tells how many seconds its steps took."""
 
-    def __init__(self, work: Coroutine[Any, Any, T], told: Callable[[float], None]) -> None:
+    def __init__(self, work: Coroutine[Any, Any, T], count: Callable[[float], None]) -> None:
         self._work = work
-        self._told = told
+        self._count = count
 
     def __await__(self) -> Generator[Any, Any, Any]:
         """Do the work step by step, as the loop goes on with it."""
@@ -137,8 +139,8 @@ class Measured:
                     return end.value
                 finally:
                     spent += time.perf_counter() - began
-                if spent > TOLD_AFTER:
-                    self._told(spent)
+                if spent > COUNTED_AFTER:
+                    self._count(spent)
                     spent = 0.0
                 error = None
                 try:
@@ -146,5 +148,5 @@ class Measured:
                 except BaseException as thrown:
                     error = thrown
         finally:
-            self._told(spent)
+            self._count(spent)
             self._work.close()

@@ -19,6 +19,7 @@ from gateway.orchestration.machines.autostart import AutoStart
 from gateway.orchestration.machines.reconcile import MachineReconciler
 from gateway.orchestration.networks.reconcile import NetworkReconciler
 from gateway.orchestration.volumes.reconcile import VolumeReconciler
+from gateway.store.store import PROMISING
 
 COMPARE_EVERY = 15.0
 REST = 10

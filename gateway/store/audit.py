@@ -23,8 +23,8 @@ AT_ONCE = 1000
 class AuditEntry:
     """A request, or a number of equal ones, and what came of it.
 
-    ``credential`` says by what the user came in: ``password``, ``token ID``, ``certificate FINGERPRINT``, ``uid NUMBER``; or
-    ``gateway REASON`` for what the gateway does by itself. A ``stranger`` has no user.
+    ``credential`` says by what the user came in: ``password``, ``token ID``, ``certificate FINGERPRINT``,
+    ``uid NUMBER``; or ``gateway REASON`` for what the gateway does by itself. A ``stranger`` has no user.
     """
 
     operation: str

@@ -103,7 +103,9 @@ class OfflineStore:
 
     def audit_before(self, position: int, most: int) -> int:
         """Return the position before the last ``most`` entries up to a position; by the primary key."""
-        sql = "SELECT min(position) FROM (SELECT position FROM audit WHERE position <= ? ORDER BY position DESC LIMIT ?)"
+        sql = (
+            "SELECT min(position) FROM (SELECT position FROM audit WHERE position <= ? ORDER BY position DESC LIMIT ?)"
+        )
         (first,) = self._connection.execute(sql, (position, most)).fetchone()
         return position if first is None else int(first) - 1
 

@@ -34,7 +34,7 @@ UNSET = "DELETE FROM allowances WHERE holder = ? AND quota = ?"
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a holder has of a quota; ``allowed`` None is without limit where ``own``, else as the defaults say."""
+    """The use that a holder makes of a quota; ``allowed`` None is without limit where ``own``, else as defaults say."""
 
     holder: str
     quota: str
@@ -50,7 +50,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What an admin sets for a holder: ``allowed`` of a quota, None for no limit; the ``default`` again."""
+    """A setting of an admin for a holder: ``allowed`` of a quota, None for no limit; or the ``default`` again."""
 
     quota: str
     allowed: int | None = None
@@ -67,7 +67,7 @@ def count(transaction: Transaction, changes: Mapping[Key, int]) -> None:
 
 
 async def usage_of(store: Fetching, holders: Sequence[str]) -> list[Usage]:
-    """Return what the holders have, and may have; by the primary key, some twenty rows of each. At most some hundred."""
+    """Return what the holders, some hundred at most, have and may have; by the primary key, some twenty rows each."""
     where = f"WHERE holder IN ({marks(holders)})"
     return [_usage(row) for row in await store.fetch(SELECT.format(where=where), (*holders, *holders))]
 

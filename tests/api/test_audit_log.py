@@ -30,9 +30,7 @@ async def audited(gateway: Gateway) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("media", ["json", "xml"])
-async def test_a_change_is_an_entry_with_who_what_and_from_where(
-    client: Client, gateway: Gateway, media: str
-) -> None:
+async def test_a_change_is_an_entry_with_who_what_and_from_where(client: Client, gateway: Gateway, media: str) -> None:
     made = await client("operator", media).post("credentials", CREDENTIAL, X_Request_ID="mine")
     assert made.status == 201, made.text
     entry = (await audited(gateway))[-1]
@@ -90,7 +88,8 @@ async def test_wrong_passwords_of_many_names_are_one_entry_of_the_address(admin:
 
 async def test_a_token_that_a_user_came_in_by_goes_through_the_job_into_the_log(gateway: Gateway, image: str) -> None:
     caller = Caller("operator", Role.OPERATOR, address="192.0.2.9", credential="token 7f3c")
-    template = {"machineImage": {"href": image}, "machineConfig": {"cpu": 1, "memory": 65536}}
+    path = f"machineImages/{image.rpartition('/')[2]}"
+    template = {"machineImage": {"href": path}, "machineConfig": {"cpu": 1, "memory": 65536}}
     outcome = await gateway.services["Machine"].add(caller, "machines", {"machineTemplate": template})
     await gateway.runner.wait(outcome.job, 30)
     entries = [entry for entry in await audited(gateway) if entry.get("job") == outcome.job]

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from demo.basic_auth import basic_auth
 from drivers.base import Power
 from drivers.memory import MemoryDriver
 from gateway import config
@@ -19,7 +20,6 @@ from gateway.app import Gateway
 from gateway.cli import main
 from gateway.orchestration.quotas.counting import COUNTED
 from gateway.orchestration.quotas.measures import amounts_of
-from demo.basic_auth import basic_auth
 from tests.api.client import ApiClient
 from tests.api.mortal import Mortal, again
 from tests.api.volumes import by_value

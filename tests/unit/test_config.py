@@ -98,7 +98,10 @@ def test_mistakes_are_named_with_file_and_key(tmp_path: Path, text: str, named: 
 
 
 def test_quotas_are_those_that_are_named(tmp_path: Path) -> None:
-    assert load(configured(tmp_path, "[quotas]\nmachines = 3\nvolume_bytes = 0")).quotas == {"machines": 3, "volume_bytes": 0}
+    assert load(configured(tmp_path, "[quotas]\nmachines = 3\nvolume_bytes = 0")).quotas == {
+        "machines": 3,
+        "volume_bytes": 0,
+    }
     assert load(configured(tmp_path, "")).quotas == {}
 
 

@@ -31,8 +31,8 @@ class Occurrence:
     """An event before it is written.
 
     ``logs`` are those it is written to, the gateway's own not counted. ``about`` is the path of what it happened to:
-    the Systems which that is in write it down, too. ``entry`` goes into the audit log; without a document an occurrence is
-    told there alone.
+    the Systems which that is in write it down, too. ``entry`` goes into the audit log; without a document an occurrence
+    is told there alone.
     """
 
     document: Document

@@ -1,7 +1,7 @@
 """The rule of the store that counts what each project and each host has, and refuses what is too much.
 
 It counts in the transaction that promises: of many requests at once none gets what is one too much, and a crash leaves
-nothing counted that is not there. What is only seen, as a guest that an admin has started, is counted and never refused.
+nothing counted that is not there. What is only seen, as a guest that an admin has started, is counted, and not refused.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def exceeded(quota: Quota, used: int, allowed: int, more: int) -> GatewayError:
     """Return the refusal of more than a quota allows: 507 for bytes, 403 for everything else."""
     unit = f" {quota.unit}" if quota.unit else ""
     words = (
-        f"the quota {quota.name} ({quota.meaning}) of this project is full: {used}{unit} of {allowed}{unit} are used, and "
-        f"{more}{unit} more were asked for; delete something, or ask an admin for more"
+        f"the quota {quota.name} ({quota.meaning}) of this project is full: {used}{unit} of {allowed}{unit} are used, "
+        f"and {more}{unit} more were asked for; delete something, or ask an admin for more"
     )
     return NoSpace(words) if quota.unit == "bytes" else Forbidden(words)

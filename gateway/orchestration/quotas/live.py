@@ -14,7 +14,7 @@ LIVE = tuple(quota.name for quota in QUOTAS if not quota.counted)
 
 
 class LiveQuotas:
-    """What projects may have of the quotas that are not counted in the store, as they stood there some seconds ago."""
+    """The bounds of the quotas that are not counted in the store, as they stood there some seconds ago."""
 
     def __init__(self, defaults: Mapping[str, int]) -> None:
         self._defaults = defaults

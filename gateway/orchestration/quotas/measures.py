@@ -16,7 +16,7 @@ from gateway.store.model import Resource
 from gateway.store.usage import Key
 
 VERSION = 1
-"""Of these measures: a store that was counted by others is counted anew. Raise it with each change of what is counted."""
+"""The number of these measures: it rises with each change of them, and a store is counted anew then."""
 KILOBYTE = 1000
 RUNNING = frozenset({"STARTING", "STARTED", "PAUSING", "PAUSED", "SUSPENDING", "RESTORING"})
 """States in which a guest has its memory, or is about to get it."""

@@ -116,4 +116,8 @@ def test_what_a_user_came_in_by_has_a_key_of_its_own(credential: str, key: str, 
 
 
 def test_what_is_empty_is_left_out() -> None:
-    assert AuditEntry("add", "Success", user="ann").document() == {"user": "ann", "operation": "add", "outcome": "Success"}
+    assert AuditEntry("add", "Success", user="ann").document() == {
+        "user": "ann",
+        "operation": "add",
+        "outcome": "Success",
+    }
