@@ -109,7 +109,8 @@ class UserShares:
 
     async def measured(self, user: str, work: Coroutine[Any, Any, T]) -> T:
         """Return what the work returns, and count the time that the loop spends in it for the user."""
-        return await Measured(work, lambda seconds: self.add(user, seconds))
+        result: T = await Measured(work, lambda seconds: self.add(user, seconds))
+        return result
 
     def _account(self, user: str) -> Account:
         account = self._accounts.get(user)

@@ -63,10 +63,10 @@ class Reconciliation:
 
         What the host has is learnt here, too: after a boot it may have more.
         """
-        self.room.capacities.learn(driver.name, await driver.host())
         if await self._autostart.notice(driver):
             self._host_start.forget(driver)
         await self._host_start.once(driver)
+        self.room.capacities.learn(driver.name, await driver.host())
 
     def start(self) -> None:
         """Start the loops of each host: Machines and Networks, Volumes, and addresses of guests."""
