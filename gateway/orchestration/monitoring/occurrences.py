@@ -98,17 +98,20 @@ class Request:
     job: str = ""
 
     def entry(self, path: str, outcome: str, detail: str = "") -> AuditEntry:
-        """Return the entry of the audit log about the request for what stands at the path, and what came of it."""
+        """Return the entry of the audit log about the request for what stands at the path, and what came of it.
+
+        Control characters are escapes there, and whoever shows an entry replaces them.
+        """
         return AuditEntry(
             self.operation,
             outcome,
-            clean(path),
-            clean(self.initiator),
+            path[:LONGEST],
+            self.initiator[:LONGEST],
             self.credential,
             self.address,
             self.request_id,
             self.job,
-            clean(detail),
+            detail[:LONGEST],
         )
 
     @property

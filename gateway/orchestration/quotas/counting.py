@@ -72,13 +72,15 @@ class Quotas:
             return
         for row in await usage.usage_of(transaction, sorted({holder for holder, _ in rising})):
             more = rising.get((row.holder, row.quota))
-            limit = self._limit(row)
+            limit = self._limit(row) if more is not None else None
             if more is not None and limit is not None and row.used > limit:
                 raise _refusal(row, limit, more)
 
     def _limit(self, row: Usage) -> int | None:
         kind, _, name = row.holder.partition("/")
-        return self._capacities.limit(name, row.quota) if kind == HOST else row.limit(self._defaults)
+        if kind == HOST:
+            return self._capacities.limit(name, row.quota)
+        return row.allowed if row.own else self._defaults.get(row.quota)
 
 
 def _refusal(row: Usage, limit: int, more: int) -> GatewayError:

@@ -46,26 +46,22 @@ class SizedMachine(Kept):
     state_before: str | None = None
 
 
-def runs(machine: Resource) -> bool:
+def _runs(state: str, kept: SizedMachine) -> bool:
     """Return whether memory is promised to a Machine's guest: it has it, or is about to get it."""
-    state = machine.state or ""
-    if state in RUNNING:
-        return True
-    kept = SizedMachine.of(machine)
     if state == "CREATING":
         return kept.initial_state != "STOPPED"
-    return state in AS_BEFORE and kept.state_before in RUNNING
+    return state in RUNNING or (state in AS_BEFORE and kept.state_before in RUNNING)
 
 
 def _machine(machine: Resource) -> Amounts:
     memory = machine.document.get("memory", 0)
-    disks = sum(disk.bytes for disk in SizedMachine.of(machine).disks)
+    kept = SizedMachine.of(machine)
     return {
         "machines": 1,
         "cpu": machine.document.get("cpu", 0),
         "memory": memory,
-        "running_memory": memory if runs(machine) else 0,
-        "disk_bytes": disks,
+        "running_memory": memory if _runs(machine.document.get("state", ""), kept) else 0,
+        "disk_bytes": sum(disk.bytes for disk in kept.disks),
     }
 
 
@@ -73,7 +69,7 @@ def _staged(resource: Resource) -> Amounts:
     """Return what a resource that is made of bytes takes of the staging directory."""
     filling = Filling.of(resource)
     size = getattr(filling.source, "size", None) or 0
-    coming = filling.way is Route.STAGED and resource.state in ("CREATING", "ERROR")
+    coming = filling.way is Route.STAGED and resource.document.get("state") in ("CREATING", "ERROR")
     waits = isinstance(filling.source, UploadSource) and resource.held_by is None
     return {"staging_bytes": size if coming else 0, "waiting_uploads": int(waits)}
 
@@ -94,7 +90,8 @@ def _volume(volume: Resource) -> Amounts:
 
 def _job(job: Resource) -> Amounts:
     """Return 1 for a Job that has not ended; parts of another Job are not counted for themselves."""
-    return {"jobs": int(job.state not in FINAL_JOB_STATES and "parentJob" not in job.document)}
+    document = job.document
+    return {"jobs": int(document["state"] not in FINAL_JOB_STATES and "parentJob" not in document)}
 
 
 def _one(quota: str) -> Callable[[Resource], Amounts]:
@@ -119,16 +116,16 @@ def amounts_of(resource: Resource) -> Counter[Key]:
     amounts: Counter[Key] = Counter()
     if resource.parent is not None:
         return amounts
+    measure = MEASURES.get(resource.kind)
+    own = measure(resource) if measure is not None else {}
     if resource.owner is not None:
         holder = f"{PROJECT}/{resource.owner}"
-        measure = MEASURES.get(resource.kind)
-        own = measure(resource) if measure is not None else {}
         amounts.update({(holder, quota): number for quota, number in own.items()})
         if resource.kind not in UNWRITTEN:
             amounts.update({(holder, "documents"): 1, (holder, "document_bytes"): resource.size})
-    if resource.kind == "Machine" and runs(resource):
-        holder, document = f"{HOST}/{SizedMachine.of(resource).host}", resource.document
-        amounts.update({(holder, HOST_MEMORY.name): document["memory"], (holder, HOST_CPU.name): document["cpu"]})
+    if own.get("running_memory"):
+        holder = f"{HOST}/{SizedMachine.of(resource).host}"
+        amounts.update({(holder, HOST_MEMORY.name): own["running_memory"], (holder, HOST_CPU.name): own["cpu"]})
     return amounts
 
 
