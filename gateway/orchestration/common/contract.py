@@ -45,14 +45,9 @@ class Caller:
     """The memory, in place of an Idempotency-Key, of a Job that may ask again after a crash."""
 
     @property
-    def another_name(self) -> str:
-        """Return the user's name where it is not the project's id: in plans and Jobs it stands beside that then."""
-        return "" if self.user == self.project else self.user
-
-    @property
     def key_space(self) -> str:
         """Return within what the user's Idempotency-Keys are unique: the user in the project."""
-        return f"{self.project}/{self.user}" if self.another_name else self.project
+        return self.project if self.user == self.project else f"{self.project}/{self.user}"
 
 
 @dataclass(frozen=True)
@@ -72,7 +67,7 @@ class Asker:
     @classmethod
     def of(cls, caller: Caller) -> Self:
         """Return what a plan keeps of this caller."""
-        project = caller.project if caller.another_name else ""
+        project = caller.project if caller.project != caller.user else ""
         return cls(caller.user, caller.role, caller.request_id, caller.address, project)
 
     def caller(self, job: str | None) -> Caller:

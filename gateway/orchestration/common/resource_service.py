@@ -327,7 +327,7 @@ class ResourceService:
             action=action,
             target=target,
             project=caller.project,
-            user=caller.another_name,
+            user=caller.user,
             steps=tuple(step.call() for step in steps),
             locks=locks,
             affected=affected,
