@@ -40,7 +40,7 @@ class Audit:
         if caller is None or not caller.user or error.status in FLOODS:
             return
         if request.method not in READS or error.status == 403:
-            refused = Request(request.method, caller.user, caller.address, wire.request_id)
+            refused = Request(request.method, caller.user, caller.address, wire.request_id, caller.project)
             await self._accesses.refused(refused, path, reason, caller.role)
 
     async def taken(self, caller: Caller, path: str, verb: str) -> None:

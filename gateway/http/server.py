@@ -264,12 +264,12 @@ class Server:
         address = address_of(request, self._settings.trusted_proxies)
         public = self._settings.public_entry_point and path is not None and path.rstrip("/") in PUBLIC
         if given is None and public and request.method in READS:
-            return Caller("", Role.VIEWER, identity)
+            return Caller("", Role.VIEWER, "", identity)
         try:
             user, role = await self._authentication.authenticate(given, address)
         except UnicodeEncodeError:
             raise Unauthenticated("the user name or the password is wrong") from None
-        return Caller(user, role, identity, address=address)
+        return Caller(user, role, user, identity, address=address)
 
 
 async def _nothing(_request: web.Request, _context: Context) -> web.StreamResponse:

@@ -79,6 +79,8 @@ class Request:
     initiator: str
     address: str
     request_id: str
+    project: str = ""
+    """Id of the project that it was made in; empty where nobody knows who asks."""
 
     @property
     def origin(self) -> str:
@@ -90,14 +92,14 @@ class Request:
 def accessed(request: Request, path: str, resource: Resource | None, outcome: str, reason: str = "") -> Occurrence:
     """Return the event of a request and what came of it.
 
-    On what is one's own the owner sees it, else the user who asked, and the admins.
+    The project sees it that the resource is in, else the one that was asked in, and the admins.
     """
     refused = outcome == "Failure"
     words = "; ".join(part for part in (reason, request.origin) if part)
     detail, href, initiator = (printable(text[:LONGEST]) for text in (words, path, request.initiator))
     content = {"operation": request.operation, "resource": {"href": href}, "detail": detail, "initiator": initiator}
-    owner = resource.owner if resource is not None and not resource.shared else None
-    audience = owner or request.initiator or ADMINS
+    project = resource.project if resource is not None and not resource.shared else None
+    audience = project or request.project or ADMINS
     document = _document("access", content, outcome, "medium" if refused else "low")
     return Occurrence(document, audience, logs_of(resource) if resource is not None else (), path)
 
@@ -109,8 +111,8 @@ def logs_of(resource: Resource) -> tuple[str, ...]:
 
 
 def audience_of(resource: Resource) -> str:
-    """Return who sees the events of the resource: its owner, or everyone when it is shared or nobody's."""
-    return EVERYONE if resource.shared or resource.owner is None else resource.owner
+    """Return who sees the events of the resource: its project, or everyone when it is shared or nobody's."""
+    return EVERYONE if resource.shared or resource.project is None else resource.project
 
 
 def meaningful_path(path: str) -> str:

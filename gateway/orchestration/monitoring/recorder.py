@@ -153,7 +153,9 @@ class Recorder:
     async def _access(self, transaction: Transaction, job: Resource, outcome: str) -> Occurrence:
         path = subject_of(job)
         kept = KeptJob.of(job)
-        request = Request(job.document["action"], job.owner or "", kept.address, kept.request)
+        project = job.project or ""
+        initiator = kept.user or project
+        request = Request(job.document["action"], initiator, kept.address, kept.request, project)
         return accessed(request, path, await _nearest(transaction, path), outcome)
 
     async def _end(self, transaction: Transaction, before: Resource, job: Resource) -> list[Occurrence]:
@@ -228,5 +230,5 @@ def new_log(target: Resource, document: dict[str, Any]) -> Resource:
     """Return an EventLog for a resource, owned and seen as that is; nothing is written."""
     name = {"name": f"events of {target.name}"} if target.name else {}
     whole = {**name, **document, "targetResource": {"href": target.path}}
-    made = new_resource("EventLog", target.owner, whole)
+    made = new_resource("EventLog", target.project, whole)
     return replace(made, shared=target.shared)
