@@ -72,7 +72,7 @@ async def _ratio(first: Ask, second: Ask) -> float:
 
 def of_a_project(number: int) -> Resource:
     """Return a Machine of one of the projects."""
-    return replace(machine(number), owner=f"project{number % PROJECTS}")
+    return replace(machine(number), project=f"project{number % PROJECTS}")
 
 
 @asynccontextmanager

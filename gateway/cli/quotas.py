@@ -112,4 +112,4 @@ def _entry(project: str, quotas: Sequence[str]) -> AuditEntry:
     except KeyError:
         user = str(uid)
     words = " ".join(quotas)
-    return AuditEntry("quota", "Success", f"{PROJECT}/{project}", user, f"uid {uid}", detail=words)
+    return AuditEntry("quota", "Success", f"{PROJECT}/{project}", user, credential=f"uid {uid}", detail=words)

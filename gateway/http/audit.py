@@ -41,7 +41,7 @@ class Audit:
         if error.status in FLOODS:
             return
         if request.method not in READS or error.status == 403:
-            refused = Request(request.method, caller.user, caller.address, wire.request_id, caller.credential)
+            refused = Request.of(caller, request.method)
             await self._accesses.refused(refused, path, f"{error.status} {error.message}", caller.role)
 
     async def _strange(self, request: web.Request, wire: Wire, path: str, error: GatewayError) -> None:

@@ -48,15 +48,15 @@ log = structlog.get_logger("http")
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """The view that readers share who get the same bytes. ``user`` None sees everything."""
+    """The view that readers share who get the same bytes. ``project`` None sees everything."""
 
-    user: str | None
+    project: str | None
     edge: Edge
     media: str
 
     def encoded(self, items: Iterable[Item]) -> bytes:
         """Return the messages of those items that the view shows."""
-        return b"".join(self.message(item) for item in items if item.for_user(self.user))
+        return b"".join(self.message(item) for item in items if item.for_project(self.project))
 
     def message(self, item: Item) -> bytes:
         """Return an item as an event of the stream."""
@@ -203,7 +203,7 @@ class EventStream:
         if reader.closing:
             return
         self.dropped += 1
-        log.warning("event reader does not keep up, disconnected", user=reader.view.user, backlog=reader.backlog)
+        log.warning("event reader does not keep up, disconnected", project=reader.view.project, backlog=reader.backlog)
         reader.close()
         if reader.request.transport is not None:
             reader.request.transport.abort()
@@ -223,7 +223,7 @@ class EventStream:
             raise MethodNotAllowed("the event stream is read by GET", ("GET",))
         caller = context.caller
         demand(caller.role, "Event", "read")
-        with self._places.place(caller.user, caller.role, caller.user):
+        with self._places.place(caller.user, caller.role, caller.project):
             return await self._serve(request, context)
 
     async def _serve(self, request: web.Request, context: Context) -> web.StreamResponse:
@@ -259,13 +259,13 @@ class EventStream:
                 lost = max(0, oldest - last - 1)
                 await response.write(b'event: gap\ndata: {"lost": %d, "oldest": %d}\n\n' % (lost, oldest))
             data = bytearray()
-            async for item in self._feed.between(view.user, last, newest):
+            async for item in self._feed.between(view.project, last, newest):
                 data += view.message(item)
                 if len(data) > SEND_BUFFER:
                     await response.write(bytes(data))
                     data.clear()
             await response.write(bytes(data) + b"id: %d\n\n" % newest)
-        running = view.encoded(await self._feed.running(view.user))
+        running = view.encoded(await self._feed.running(view.project))
         if running:
             await response.write(running)
 

@@ -95,7 +95,7 @@ class QuickReads:
         if user is None or self._shares.has_much(user[0]) or self._shares.is_bounded(user[0]):
             return None
         media = line.media or head.media
-        shown_to = rights(Caller(user[0], user[1]))
+        shown_to = rights(Caller(user[0], user[1], user[0]))
         answer = self._memory.get(Key(line.target, shown_to, media, head.base, line.query))
         if answer is None:
             return None

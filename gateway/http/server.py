@@ -221,7 +221,7 @@ class Server:
     async def _handled(self, request: web.Request, context: Context, handle: Handle) -> web.StreamResponse:
         """Return the answer of the handlers, once it is the user's turn. Raises TooManyRequests."""
         user = context.caller.user
-        self._shares.demand(user, user)
+        self._shares.demand(user, context.caller.project)
         await self._shares.turn(user)
         return await self._shares.measured(user, handle(request, context))
 
@@ -274,12 +274,12 @@ class Server:
         address = address_of(request, self._settings.trusted_proxies)
         public = self._settings.public_entry_point and path is not None and path.rstrip("/") in PUBLIC
         if given is None and public and request.method in READS:
-            return Caller("", Role.VIEWER, identity)
+            return Caller("", Role.VIEWER, "", identity)
         try:
             user, role = await self._authentication.authenticate(given, address)
         except UnicodeEncodeError:
             raise Unauthenticated("the user name or the password is wrong") from None
-        return Caller(user, role, identity, address=address)
+        return Caller(user, role, user, identity, address=address)
 
 
 async def _nothing(_request: web.Request, _context: Context) -> web.StreamResponse:

@@ -155,7 +155,7 @@ class JobRunner:
 
     async def _worked(self, execution: Execution, row: PlanRow, unlock: Unlock) -> None:
         plan = plan_from_document(row.plan)
-        async with self._workers.place(execution.stop, plan.owner) as place:
+        async with self._workers.place(execution.stop, plan.project) as place:
             self.active += 1
             try:
                 await execution.run(plan, row, place, unlock)

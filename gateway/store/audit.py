@@ -32,6 +32,8 @@ class AuditEntry:
     """``Success``, ``Pending`` (a Job does it, whose end is an entry, too), ``Warning`` (stopped) or ``Failure``."""
     resource: str = ""
     user: str = ""
+    project: str = ""
+    """Id of the project that was asked in."""
     credential: str = ""
     address: str = ""
     request: str = ""
@@ -47,6 +49,7 @@ class AuditEntry:
         kind, _, name = self.credential.partition(" ")
         values = {
             "user": self.user,
+            "project": self.project if self.project != self.user else None,
             **({kind: name} if name else {}),
             "address": self.address,
             "operation": self.operation,

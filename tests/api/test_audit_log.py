@@ -87,7 +87,7 @@ async def test_wrong_passwords_of_many_names_are_one_entry_of_the_address(admin:
 
 
 async def test_a_token_that_a_user_came_in_by_goes_through_the_job_into_the_log(gateway: Gateway, image: str) -> None:
-    caller = Caller("operator", Role.OPERATOR, address="192.0.2.9", credential="token 7f3c")
+    caller = Caller("operator", Role.OPERATOR, "operator", address="192.0.2.9", credential="token 7f3c")
     path = f"machineImages/{image.rpartition('/')[2]}"
     template = {"machineImage": {"href": path}, "machineConfig": {"cpu": 1, "memory": 65536}}
     outcome = await gateway.services["Machine"].add(caller, "machines", {"machineTemplate": template})
@@ -97,7 +97,7 @@ async def test_a_token_that_a_user_came_in_by_goes_through_the_job_into_the_log(
 
 
 async def test_a_token_outlives_a_restart_in_the_plan(gateway: Gateway) -> None:
-    caller = Caller("operator", Role.OPERATOR, credential="token 7f3c")
+    caller = Caller("operator", Role.OPERATOR, "operator", credential="token 7f3c")
     plan = gateway.services["Machine"].plan(caller, "start", "machines/1")
     assert plan_from_document(plan_to_document(plan)).credential == "token 7f3c"
 
@@ -142,7 +142,7 @@ async def test_the_newest_entries_are_printed_as_lines(client: Client, gateway: 
 
 
 def test_the_journal_gets_a_line_with_fields_of_its_own(capfd: pytest.CaptureFixture[str]) -> None:
-    write_to_journal([AuditEntry("add", "Success", "machines/1", "ann", "token 7f3c", "192.0.2.1")])
+    write_to_journal([AuditEntry("add", "Success", "machines/1", "ann", credential="token 7f3c", address="192.0.2.1")])
     written = capfd.readouterr()
     line = written.out + written.err
     assert all(word in line for word in ("audit", "ann", "7f3c", "192.0.2.1", "machines/1", "Success"))

@@ -84,7 +84,7 @@ class Accesses:
 
     async def taken(self, caller: Caller, path: str, verb: str) -> None:
         """Tell, before the first byte goes out, that a console, an image, a package or the metrics are read."""
-        request = Request(verb, caller.user, caller.address, caller.request_id, caller.credential)
+        request = Request.of(caller, verb)
         occurrence = accessed(request, path, await self._store.get(path), "Success")
         sort, allowance = (METRICS, ONE_AN_HOUR) if verb == METRICS else ("taken", ONE_IN_TEN_MINUTES)
         await self._tell((sort, source_of(caller.address), caller.user, verb, path), allowance, occurrence)

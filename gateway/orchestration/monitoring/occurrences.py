@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from gateway.cimi.registry import CLOUD_ENTRY_POINT, collection_at, type_at
+from gateway.orchestration.common.contract import Caller
 from gateway.plain_text import printable
 from gateway.store.audit import AuditEntry
 from gateway.store.events import NewEvent
@@ -93,9 +94,16 @@ class Request:
     initiator: str
     address: str
     request_id: str
+    project: str = ""
+    """Id of the project that it was made in; empty where nobody knows who asks."""
     credential: str = ""
     """By what the user came in, as ``AuditEntry`` says it; empty where nobody noted it."""
     job: str = ""
+
+    @classmethod
+    def of(cls, caller: Caller, operation: str) -> Request:
+        """Return the request of a caller."""
+        return cls(operation, caller.user, caller.address, caller.request_id, caller.project, caller.credential)
 
     def entry(self, path: str, outcome: str, detail: str = "") -> AuditEntry:
         """Return the entry of the audit log about the request for what stands at the path, and what came of it.
@@ -107,6 +115,7 @@ class Request:
             outcome,
             path[:LONGEST],
             self.initiator[:LONGEST],
+            self.project,
             self.credential,
             self.address,
             self.request_id,
@@ -124,14 +133,14 @@ class Request:
 def accessed(request: Request, path: str, resource: Resource | None, outcome: str, reason: str = "") -> Occurrence:
     """Return the event of a request and what came of it.
 
-    On what is one's own the owner sees it, else the user who asked, and the admins.
+    The project sees it that the resource is in, else the one that was asked in, and the admins.
     """
     refused = outcome == "Failure"
     words = "; ".join(part for part in (reason, request.origin) if part)
     detail, href, initiator = (printable(text[:LONGEST]) for text in (words, path, request.initiator))
     content = {"operation": request.operation, "resource": {"href": href}, "detail": detail, "initiator": initiator}
-    owner = resource.owner if resource is not None and not resource.shared else None
-    audience = owner or request.initiator or ADMINS
+    project = resource.project if resource is not None and not resource.shared else None
+    audience = project or request.project or ADMINS
     document = _document("access", content, outcome, "medium" if refused else "low")
     logs = logs_of(resource) if resource is not None else ()
     return Occurrence(document, audience, logs, path, request.entry(path, outcome, reason))
@@ -144,8 +153,8 @@ def logs_of(resource: Resource) -> tuple[str, ...]:
 
 
 def audience_of(resource: Resource) -> str:
-    """Return who sees the events of the resource: its owner, or everyone when it is shared or nobody's."""
-    return EVERYONE if resource.shared or resource.owner is None else resource.owner
+    """Return who sees the events of the resource: its project, or everyone when it is shared or nobody's."""
+    return EVERYONE if resource.shared or resource.project is None else resource.project
 
 
 def meaningful_path(path: str) -> str:

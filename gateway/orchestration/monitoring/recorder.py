@@ -174,8 +174,9 @@ class Recorder:
 
 def _request_of(job: Resource) -> Request:
     """Return the request that a Job was made for."""
-    kept = KeptJob.of(job)
-    return Request(job.document["action"], job.owner or "", kept.address, kept.request, kept.credential, job.path)
+    kept, project = KeptJob.of(job), job.project or ""
+    initiator = kept.user or project
+    return Request(job.document["action"], initiator, kept.address, kept.request, project, kept.credential, job.path)
 
 
 def _of_resource(before: Resource | None, after: Resource | None) -> list[Occurrence]:
@@ -236,5 +237,5 @@ def new_log(target: Resource, document: dict[str, Any]) -> Resource:
     """Return an EventLog for a resource, owned and seen as that is; nothing is written."""
     name = {"name": f"events of {target.name}"} if target.name else {}
     whole = {**name, **document, "targetResource": {"href": target.path}}
-    made = new_resource("EventLog", target.owner, whole)
+    made = new_resource("EventLog", target.project, whole)
     return replace(made, shared=target.shared)

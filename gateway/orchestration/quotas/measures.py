@@ -118,8 +118,8 @@ def amounts_of(resource: Resource) -> Counter[Key]:
         return amounts
     measure = MEASURES.get(resource.kind)
     own = measure(resource) if measure is not None else {}
-    if resource.owner is not None:
-        holder = f"{PROJECT}/{resource.owner}"
+    if resource.project is not None:
+        holder = f"{PROJECT}/{resource.project}"
         amounts.update({(holder, quota): number for quota, number in own.items()})
         if resource.kind not in UNWRITTEN:
             amounts.update({(holder, "documents"): 1, (holder, "document_bytes"): resource.size})

@@ -236,5 +236,5 @@ async def test_what_was_counted_once_is_not_counted_again_at_each_start(store: S
 
 async def test_what_belongs_to_nobody_is_counted_for_nobody(store: Store) -> None:
     await bounded(store)
-    await insert(store, replace(machine(1), kind="MachineConfiguration", path="machineConfigs/1", owner=None))
+    await insert(store, replace(machine(1), kind="MachineConfiguration", path="machineConfigs/1", project=None))
     assert await store.fetch("SELECT holder FROM usage") == []
