@@ -43,6 +43,8 @@ class Caller:
     """The reason why the gateway asks by itself, in the name of the resource's owner; empty for a user's request."""
     once: Once | None = None
     """The memory, in place of an Idempotency-Key, of a Job that may ask again after a crash."""
+    credential: str = ""
+    """By what the user came in, as ``AuditEntry`` says it; empty where nobody noted it."""
 
     @property
     def key_space(self) -> str:
@@ -63,17 +65,25 @@ class Asker:
     address: str = ""
     project: str = ""
     """Id of the project that was asked in; empty where it is the user's name."""
+    credential: str = ""
 
     @classmethod
     def of(cls, caller: Caller) -> Self:
         """Return what a plan keeps of this caller."""
         project = caller.project if caller.project != caller.user else ""
-        return cls(caller.user, caller.role, caller.request_id, caller.address, project)
+        return cls(caller.user, caller.role, caller.request_id, caller.address, project, caller.credential)
 
     def caller(self, job: str | None) -> Caller:
         """Return the caller for a request that is a part of this Job, or of none."""
-        project = self.project or self.user
-        return Caller(self.user, self.role, project, self.request_id, address=self.address, parent_job=job)
+        return Caller(
+            self.user,
+            self.role,
+            self.project or self.user,
+            self.request_id,
+            address=self.address,
+            parent_job=job,
+            credential=self.credential,
+        )
 
 
 class Once(Protocol):
