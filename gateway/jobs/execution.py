@@ -24,7 +24,7 @@ from gateway.jobs.records import in_state
 from gateway.store.model import Resource
 from gateway.store.questions.jobs import plan_of
 from gateway.store.sealing import holds_sealed
-from gateway.store.store import Store
+from gateway.store.store import PROMISING, Store
 from gateway.store.transaction import PlanRow, Transaction
 
 log = structlog.get_logger("jobs")
@@ -156,7 +156,7 @@ class Execution:
         self._place: Place | None = None
         self._unlock: Unlock
         self._logger = log.bind(job=job)
-        self._owner: str | None = None
+        self._project: str | None = None
 
     async def load(self) -> PlanRow | None:
         """Return the Job's plan as the store has it now; None when the Job has ended."""
@@ -165,15 +165,18 @@ class Execution:
     async def run(self, plan: Plan, row: PlanRow, place: Place, unlock: Unlock) -> None:
         """Run the steps, and undo them when one fails or the Job is stopped; then settle and write the end."""
         self._place, self._unlock = place, unlock
-        self._logger, self._owner = logger_of(self.job, plan), plan.owner
+        self._logger, self._project = logger_of(self.job, plan), plan.project
         if (await self._current()).state == "STOPPING":
             self.stop.set()
+        # What is undone, and what is so, is refused for no quota.
+        PROMISING.set(row.phase == "run")
         try:
             if row.phase == "run":
                 row = await self._forward(plan, row)
         finally:
             # Settling is quick, and one more write for each job is not worth what it shows.
             self._show_no_more()
+            PROMISING.set(False)
         if row.phase == "undo":
             row = await self._back(plan, row)
         await self._settle(plan, row)
@@ -206,13 +209,15 @@ class Execution:
         async with self._store.transaction(durable=False) as transaction:
             await transaction.write_plan(row)
             if line is not None:
-                await line.write(transaction, self.job, self._owner)
+                await line.write(transaction, self.job, self._project)
         if line is not None:
             line.tell(self._logger)
         self._soon(_share(plan, row.position, 0.0))
         return row
 
     async def _step(self, plan: Plan, row: PlanRow, call: StepCall) -> None:
+        if self._place is not None:
+            await self._place.turn()
         if self.stop.is_set():
             raise StopRequested
 
@@ -283,7 +288,7 @@ class Execution:
         gone = set(plan.drop_on_success if state == "SUCCESS" else () if _left(row) else plan.drop_on_failure)
         line = ending(state, attributes["statusMessage"])
         async with self._store.transaction() as transaction:
-            await line.write(transaction, self.job, self._owner)
+            await line.write(transaction, self.job, self._project)
             job = await transaction.get(self.job)
             await transaction.drop_plan(self.job)
             if job is None:
@@ -328,7 +333,7 @@ class Execution:
         line = Line(level, step, message)
         line.tell(self._logger)
         async with self._store.transaction(durable=durable) as transaction:
-            await line.write(transaction, self.job, self._owner)
+            await line.write(transaction, self.job, self._project)
 
     def _soon(self, progress: int) -> None:
         self._show_no_more()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -42,6 +43,8 @@ class JobLimits:
     retention: timedelta = timedelta(minutes=1440)
     most_kept: int = 100_000
     """Jobs in all, those that have not ended among them."""
+    at_once: Callable[[str], int | None] = lambda _project: None
+    """Says how many Jobs of a project work at once at most; None is as many as there are workers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ class JobRunner:
         self._tools = tools
         self._store = tools.store
         self._limits = limits
-        self._workers = Workers(limits.workers)
+        self._workers = Workers(limits.workers, limits.at_once)
         self._locks = ResourceLocks()
         self._accepted: dict[str, Accepted] = {}
         """The jobs of the transaction that is under way."""
@@ -110,7 +113,7 @@ class JobRunner:
         """Write the Job's first two lines, and keep them for the journal until the commit."""
         lines = (await beginning(transaction, plan), line)
         for entry in lines:
-            await entry.write(transaction, path, plan.owner)
+            await entry.write(transaction, path, plan.project)
         if plan.parent_job:
             await nest(transaction, plan.parent_job, path)
         self._accepted[path] = Accepted(plan, lines, over)
@@ -151,10 +154,11 @@ class JobRunner:
         return True
 
     async def _worked(self, execution: Execution, row: PlanRow, unlock: Unlock) -> None:
-        async with self._workers.place(execution.stop) as place:
+        plan = plan_from_document(row.plan)
+        async with self._workers.place(execution.stop, plan.project) as place:
             self.active += 1
             try:
-                await execution.run(plan_from_document(row.plan), row, place, unlock)
+                await execution.run(plan, row, place, unlock)
             finally:
                 self.active -= 1
 
@@ -261,7 +265,7 @@ class JobRunner:
             await transaction.write_plan(
                 replace(row, phase=phase, attempts=row.attempts + 1, outcome=row.outcome or outcome)
             )
-            await line.write(transaction, row.job, plan.owner)
+            await line.write(transaction, row.job, plan.project)
         line.tell(logger_of(row.job, plan))
 
     def start(self) -> None:

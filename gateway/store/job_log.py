@@ -16,10 +16,10 @@ from gateway.store.series import Series
 
 @dataclass(frozen=True, slots=True)
 class JobLine:
-    """A line of a Job's log. ``owner`` is the Job's, ``number`` the line's; ``time`` is in ISO 8601."""
+    """A line of a Job's log. ``project`` is the Job's, ``number`` the line's; ``time`` is in ISO 8601."""
 
     job: str
-    owner: str | None
+    project: str | None
     number: int
     time: str
     level: str
@@ -32,7 +32,7 @@ class JobLine:
         return Resource(
             path=f"{self.job}/log/{self.number}",
             kind="JobLine",
-            owner=self.owner,
+            project=self.project,
             document={"timestamp": self.time, "level": self.level, "step": self.step, "message": self.message},
             created=moment,
             updated=moment,

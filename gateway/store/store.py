@@ -9,9 +9,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import aiosqlite
 import structlog
@@ -20,6 +19,8 @@ from gateway import clock
 from gateway.clock import timestamp
 from gateway.errors import GatewayError, NoSpace, Unavailable
 from gateway.store import schema
+from gateway.store.audit import AuditEntry
+from gateway.store.counts import CountCache
 from gateway.store.events import EventTimes, KeptEvent
 from gateway.store.job_log import JobLine
 from gateway.store.keyring import keyring
@@ -33,17 +34,20 @@ from gateway.store.transaction import Transaction, Writer
 
 UNDER_WAY: ContextVar[bool] = ContextVar("under way", default=False)
 """Set in the tasks of jobs. A burst of new requests would else hold up each step of those which were accepted."""
+PROMISING: ContextVar[bool] = ContextVar("promising", default=False)
+"""Set where requests and Jobs write, who are refused what is too much. What the gateway sees, it writes as it is."""
 READERS = 2
 CACHED = 2048
-CACHED_COUNTS = 1000
 AT_ONCE = 500
 """Resources that a walk over all of a kind holds."""
 log = structlog.get_logger("store")
 
+T = TypeVar("T")
 Changes = dict[str, Resource | None]
 Watcher = Callable[[Changes], None]
 Listener = Callable[[list[KeptEvent]], None]
 LineReader = Callable[[list[JobLine]], None]
+Auditor = Callable[[list[AuditEntry]], None]
 BeforeCommit = Callable[[Transaction], Awaitable[None]]
 
 
@@ -98,28 +102,6 @@ class Turns:
         self._taken = False
 
 
-class CountCache:
-    """Counts of filtered collections, dropped when a resource of the kind changes."""
-
-    def __init__(self) -> None:
-        self._counts: OrderedDict[tuple[Any, ...], int] = OrderedDict()
-        self._generations: dict[str, int] = {}
-
-    def changed(self, kinds: Iterable[str]) -> None:
-        """Forget the counts of kinds of which resources have changed."""
-        for kind in kinds:
-            self._generations[kind] = self._generations.get(kind, 0) + 1
-
-    async def count(self, kind: str, question: tuple[Any, ...], ask: Callable[[], Awaitable[int]]) -> int:
-        """Return the count for a question about a kind: the kept one, or else what ``ask`` answers."""
-        key = (kind, self._generations.get(kind, 0), *question)
-        if key not in self._counts:
-            self._counts[key] = await ask()
-            while len(self._counts) > CACHED_COUNTS:
-                self._counts.popitem(last=False)
-        return self._counts[key]
-
-
 class Store:
     """The resources and what is appended.
 
@@ -147,6 +129,7 @@ class Store:
         self._line_readers: list[LineReader] = []
         self._numbers = itertools.count(1)
         """The numbers of the next lines in logs of Jobs."""
+        self._auditors: list[Auditor] = []
         self._rules: tuple[Rule, ...] = ()
 
     @classmethod
@@ -191,6 +174,10 @@ class Store:
     def read_lines(self, reader: LineReader) -> None:
         """Call ``reader`` after each commit with the lines that it added to logs of Jobs, before who watches those."""
         self._line_readers.append(reader)
+
+    def audit(self, auditor: Auditor) -> None:
+        """Call ``auditor`` after each commit with the entries that it added to the audit log."""
+        self._auditors.append(auditor)
 
     def obey(self, rules: tuple[Rule, ...]) -> None:
         """Apply these rules, and no others, to each transaction from now on, in their order."""
@@ -331,23 +318,16 @@ class Store:
                 self._remember(resource)
         if transaction.kinds:
             self._counts.changed(transaction.kinds)
-        self._tell(transaction)
-
-    def _tell(self, transaction: Transaction) -> None:
-        """Tell those who follow. What goes wrong with one of them fails neither what is committed nor the others."""
-        calls: list[Callable[[], None]] = []
-        if transaction.lines:
-            calls += [partial(reader, transaction.lines) for reader in self._line_readers]
+        # What goes wrong with one who follows fails neither what is committed nor the others.
+        for reader in self._line_readers if transaction.lines else ():
+            _followed(reader, transaction.lines)
         for kinds, watcher in self._watchers:
             if not kinds or not kinds.isdisjoint(transaction.kinds):
-                calls.append(partial(watcher, transaction.changes))
-        if transaction.events:
-            calls += [partial(listener, transaction.events) for listener in self._listeners]
-        for call in calls:
-            try:
-                call()
-            except Exception:
-                log.exception("a commit was not followed")
+                _followed(watcher, transaction.changes)
+        for listener in self._listeners if transaction.events else ():
+            _followed(listener, transaction.events)
+        for auditor in self._auditors if transaction.audited else ():
+            _followed(auditor, transaction.audited)
 
     def _remember(self, resource: Resource) -> None:
         self._cache[resource.path] = resource
@@ -359,6 +339,14 @@ class Store:
         """Return those of the resources that are there, by path."""
         resources = {path: await self.get(path) for path in paths}
         return {path: resource for path, resource in resources.items() if resource is not None}
+
+
+def _followed(follower: Callable[[T], None], news: T) -> None:
+    """Call who follows commits; what goes wrong there is logged."""
+    try:
+        follower(news)
+    except Exception:
+        log.exception("a commit was not followed")
 
 
 async def uninterrupted(work: Coroutine[Any, Any, None]) -> None:

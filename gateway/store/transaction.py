@@ -18,6 +18,7 @@ import aiosqlite
 from gateway import clock
 from gateway.clock import timestamp
 from gateway.errors import Conflict, NotFound, PreconditionFailed
+from gateway.store.audit import AT_ONCE, INSERT, AuditEntry, rows_of
 from gateway.store.events import EventTimes, KeptEvent, NewEvent, placed
 from gateway.store.job_log import JobLine
 from gateway.store.model import (
@@ -161,6 +162,7 @@ class Transaction:
         """What each changed resource was when the transaction began; None for a new one."""
         self.events: list[KeptEvent] = []
         self.lines: list[JobLine] = []
+        self.audited: list[AuditEntry] = []
         self.kinds: set[str] = set()
 
     async def get(self, path: str) -> Resource | None:
@@ -255,9 +257,9 @@ class Transaction:
         """Remove a Job's plan; a missing one is no error."""
         self.put("DELETE FROM plans WHERE job = ?", (job,))
 
-    async def write_log(self, job: str, owner: str | None, level: str, step: str, message: str) -> None:
-        """Add a line to the log of an owner's Job, unless the Job is gone."""
-        line = JobLine(job, owner, next(self._numbers), timestamp(clock.now()), level, step, message)
+    async def write_log(self, job: str, project: str | None, level: str, step: str, message: str) -> None:
+        """Add a line to the log of a project's Job, unless the Job is gone."""
+        line = JobLine(job, project, next(self._numbers), timestamp(clock.now()), level, step, message)
         self.put(
             "INSERT INTO job_log (job, line, time, level, step, message) SELECT ?1, ?2, ?3, ?4, ?5, ?6 "
             "WHERE EXISTS (SELECT 1 FROM resources WHERE path = ?1)",
@@ -306,6 +308,29 @@ class Transaction:
             "(SELECT log, position FROM events WHERE log = ? AND position < ? ORDER BY position LIMIT ?)",
             (log, before_position, most),
         )
+
+    # The audit log
+
+    def append_audit(self, entries: Sequence[AuditEntry]) -> None:
+        """Add entries to the end of the audit log."""
+        if entries:
+            self.audited += entries
+            self.put_each(INSERT, rows_of(entries))
+
+    async def forget_audit(self, *, stranger: bool, before: str, most: int) -> bool:
+        """Remove the oldest entries, of strangers or of users, that are older than a time or more than ``most``.
+
+        Return whether there may be more to remove: at most ``AT_ONCE`` go at once.
+        """
+        [(size,)] = await self.fetch("SELECT size FROM audit_sizes WHERE stranger = ?", (stranger,))
+        sql = "SELECT position, time FROM audit WHERE stranger = ? ORDER BY position LIMIT ?"
+        oldest = await self.fetch(sql, (stranger, AT_ONCE))
+        gone = 0
+        while gone < len(oldest) and (gone < size - most or oldest[gone][1] < before):
+            gone += 1
+        if gone:
+            self.put("DELETE FROM audit WHERE stranger = ? AND position <= ?", (stranger, oldest[gone - 1][0]))
+        return gone == AT_ONCE
 
     def _insert_properties(self, resource: Resource) -> None:
         properties: dict[str, str] = resource.document.get("properties") or {}

@@ -95,4 +95,6 @@ async def captures_of_attached_volumes(stage: Stage) -> None:
     await stage.make(f"{used}/snapshot", {"name": "off"})
 
 
-STORAGE = {play.__name__: play for play in (image_imports, catalogue, volumes, volume_images, captures_of_attached_volumes)}
+STORAGE = {
+    play.__name__: play for play in (image_imports, catalogue, volumes, volume_images, captures_of_attached_volumes)
+}

@@ -167,7 +167,7 @@ class CatalogImageService(ResourceService):
             "properties": {name: value for name, value in properties.items() if value},
         }
         # The admin has chosen the place; whoever wants the image has not.
-        admin = Caller("", Role.ADMIN)
+        admin = Caller("", Role.ADMIN, "")
         return await self._images().of_catalogue(admin, document)
 
 
