@@ -44,7 +44,7 @@ async def catalogue(stage: Stage) -> None:
         await hold.wait()
         await upload(*arguments)
 
-    stage.driver.storage.upload_volume = held  # type: ignore[method-assign]
+    stage.driver.storage.upload_volume = held  # type: ignore[method-assign, assignment]
     stage.held = 1
     first = await stage.operator.post("imageCatalog/distant-1/fetch", {})
     second = await stage.admin.post("imageCatalog/distant-1/fetch", {})
