@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -30,28 +31,29 @@ from gateway.http.readiness import Readiness, away
 from gateway.http.remembered import Memory
 from gateway.http.representation import Representations
 from gateway.http.server import Server, ServerParts
+from gateway.http.shares import UserShares
 from gateway.http.tls import Certificate, configured_certificate
 from gateway.jobs.plan import StepRegistry
 from gateway.jobs.runner import JobRunner
 from gateway.listening import named
 from gateway.orchestration.commit_rules import commit_rules
+from gateway.orchestration.common.capacity import Capacities
 from gateway.orchestration.common.hosts import ConfiguredDrivers, ConfiguredHypervisors
 from gateway.orchestration.common.resource_service import ResourceService
 from gateway.orchestration.common.room import Room
 from gateway.orchestration.entry_point.service import CloudEntryPointService
 from gateway.orchestration.images.sweeping import StagingSweeper
 from gateway.orchestration.machines.templates import ship
-from gateway.orchestration.monitoring import accesses, clock_watch
+from gateway.orchestration.monitoring import accesses, audit_log
 from gateway.orchestration.monitoring.accesses import Accesses
-from gateway.orchestration.monitoring.clock_watch import ClockWatch
 from gateway.orchestration.monitoring.feed import Feed
 from gateway.orchestration.monitoring.hypervisor_events import ConfinementLog, HypervisorEvents
 from gateway.orchestration.monitoring.recorder import Recorder
-from gateway.orchestration.monitoring.retention import LOOK_EVERY, Retention
-from gateway.orchestration.monitoring.sample_retention import ROUND_EVERY
 from gateway.orchestration.monitoring.sampler import Sampler
 from gateway.orchestration.monitoring.templates import ship_configurations
 from gateway.orchestration.networks.host_network import show_networks
+from gateway.orchestration.quotas.counting import Quotas
+from gateway.orchestration.quotas.live import LiveQuotas
 from gateway.orchestration.reconciliation import Reconciliation
 from gateway.orchestration.registry import build_services, register_steps
 from gateway.store.store import Store
@@ -94,6 +96,7 @@ class Gateway:
         self.supervision = Supervision()
         for driver in self.drivers.values():
             driver.supervise(self.supervision)
+        self.quotas: LiveQuotas
         self._feed: Feed
         self._alarms: HypervisorEvents
         self._staging: StagingSweeper
@@ -174,16 +177,20 @@ class Gateway:
     async def _build_services(self) -> None:
         registry = StepRegistry()
         settings = self.settings
-        self.runner = wiring.job_runner(settings, self.store, registry, self.supervision)
+        self.quotas = LiveQuotas(settings.quotas)
+        await self.quotas.look(self.store)
+        self.runner = wiring.job_runner(settings, self.store, registry, self.supervision, self.quotas.jobs_at_once)
         # No link leads to what is put down and read there.
         staging = await asyncio.to_thread(Path(settings.images.staging).resolve)
+        hypervisors = ConfiguredHypervisors((entry.name, entry) for entry in settings.hypervisors)
         self.room = Room(
             store=self.store,
             runner=self.runner,
             drivers=self.drivers,
-            hypervisors=ConfiguredHypervisors((entry.name, entry) for entry in settings.hypervisors),
+            hypervisors=hypervisors,
             policy=wiring.policy(settings),
             images=wiring.image_tools(settings, self._readers, staging, self.store),
+            capacities=Capacities(hypervisors),
             supervision=self.supervision,
         )
         register_steps(registry, self.room)
@@ -197,7 +204,11 @@ class Gateway:
         events = self.settings.events
         recorder = Recorder(events.persistence, events.changes_persistence)
         await recorder.prepare(self.store)
-        self.store.obey(commit_rules(recorder))
+        quotas = Quotas(self.settings.quotas, self.room.capacities)
+        await quotas.prepare(self.store)
+        self.store.obey(commit_rules(recorder, quotas))
+        if self.settings.audit.journal:
+            self.store.audit(audit_log.write_to_journal)
         for hypervisor in self.settings.hypervisors:
             await show_networks(self.store, hypervisor)
         await ship_configurations(self.store, self.room.policy)
@@ -209,7 +220,8 @@ class Gateway:
         await self._feed.open()
         self.authentication = Authentication(Path(self.settings.auth.users_file))
         events = self.settings.events
-        places = StreamPlaces(events.most_streams, events.most_streams_per_user)
+        streams = partial(self.quotas.limit, quota="event_streams")
+        places = StreamPlaces(events.most_streams, events.most_streams_per_user, streams)
         self.stream = EventStream(self._feed, self.authentication, places, supervision=self.supervision)
 
     async def _close_authentication(self) -> None:
@@ -260,14 +272,8 @@ class Gateway:
         self.runner.start()
         self.reconciliation.start()
         self.sampler.start()
-        events, keep = self.settings.events, self.supervision.keep
-        retention = Retention(self.store, events.most_per_log, events.most_overall, events.most_changes)
-        samples = wiring.sample_retention(self.settings, self.store)
-        self._loops = (
-            keep("sample retention", samples.turn, ROUND_EVERY),
-            keep("event retention", retention.turn, LOOK_EVERY),
-            keep("clock", ClockWatch(self.store).turn, clock_watch.LOOK_EVERY),
-        )
+        keep = self.supervision.keep
+        self._loops = wiring.background_loops(self.settings, self.store, keep, self.quotas)
 
     async def _stop_loops(self) -> None:
         for loop in reversed(self._loops):
@@ -295,6 +301,7 @@ class Gateway:
         settings, server = self.settings, self.settings.server
         self._memory = Memory()
         self.store.watch(self._memory.changed)
+        shares = UserShares(partial(self.quotas.limit, quota="requests_per_second"))
         parts = ServerParts(
             self._handlers(),
             self.authentication,
@@ -303,7 +310,8 @@ class Gateway:
             self._audit,
             self.metrics,
             self._memory,
-            QuickReads(self.authentication, self._memory, self.metrics),
+            QuickReads(self.authentication, self._memory, self.metrics, shares),
+            shares,
         )
         self.server = Server(parts, wiring.wire_settings(settings))
         self._certificate = await asyncio.to_thread(configured_certificate, server)

@@ -13,6 +13,8 @@ PLACES = {
     "user": "gateway.cli.users",
     "jobs": "gateway.cli.jobs",
     "events": "gateway.cli.events",
+    "audit": "gateway.cli.audit",
+    "quota": "gateway.cli.quotas",
     "backup": "gateway.cli.backup",
     "restore": "gateway.cli.backup",
     "conformance": "gateway.cli.conformance",

@@ -49,7 +49,7 @@ def list_(limit: int, config: Path) -> None:
             document = job.document
             target = document["targetResource"]["href"]
             state = f"{document['state']} {document.get('progress', 0)}%"
-            say(f"{job.created}  {job.path}  {state:13} {document['action']:8} {target}  {job.owner}")
+            say(f"{job.created}  {job.path}  {state:13} {document['action']:8} {target}  {job.project}")
 
 
 @jobs.command()
@@ -58,8 +58,8 @@ def list_(limit: int, config: Path) -> None:
 def show(job: str, config: Path) -> None:
     """Show a job and its log."""
     with store_reader(config) as store:
-        path, owner, created, document = _job(store, job)
-        for name, value in {"path": path, "owner": owner, "created": created, **document}.items():
+        path, project, created, document = _job(store, job)
+        for name, value in {"path": path, "project": project, "created": created, **document}.items():
             say(f"{name}: {value if isinstance(value, str) else json.dumps(value)}")
         _print_log(store, path, 0)
 

@@ -12,7 +12,7 @@ import contextlib
 import socket
 import time
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -48,15 +48,15 @@ log = structlog.get_logger("http")
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """The view that readers share who get the same bytes. ``user`` None sees everything."""
+    """The view that readers share who get the same bytes. ``project`` None sees everything."""
 
-    user: str | None
+    project: str | None
     edge: Edge
     media: str
 
     def encoded(self, items: Iterable[Item]) -> bytes:
         """Return the messages of those items that the view shows."""
-        return b"".join(self.message(item) for item in items if item.for_user(self.user))
+        return b"".join(self.message(item) for item in items if item.for_project(self.project))
 
     def message(self, item: Item) -> bytes:
         """Return an item as an event of the stream."""
@@ -203,7 +203,7 @@ class EventStream:
         if reader.closing:
             return
         self.dropped += 1
-        log.warning("event reader does not keep up, disconnected", user=reader.view.user, backlog=reader.backlog)
+        log.warning("event reader does not keep up, disconnected", project=reader.view.project, backlog=reader.backlog)
         reader.close()
         if reader.request.transport is not None:
             reader.request.transport.abort()
@@ -223,7 +223,7 @@ class EventStream:
             raise MethodNotAllowed("the event stream is read by GET", ("GET",))
         caller = context.caller
         demand(caller.role, "Event", "read")
-        with self._places.place(caller.user, caller.role):
+        with self._places.place(caller.user, caller.role, caller.project):
             return await self._serve(request, context)
 
     async def _serve(self, request: web.Request, context: Context) -> web.StreamResponse:
@@ -259,13 +259,13 @@ class EventStream:
                 lost = max(0, oldest - last - 1)
                 await response.write(b'event: gap\ndata: {"lost": %d, "oldest": %d}\n\n' % (lost, oldest))
             data = bytearray()
-            async for item in self._feed.between(view.user, last, newest):
+            async for item in self._feed.between(view.project, last, newest):
                 data += view.message(item)
                 if len(data) > SEND_BUFFER:
                     await response.write(bytes(data))
                     data.clear()
             await response.write(bytes(data) + b"id: %d\n\n" % newest)
-        running = view.encoded(await self._feed.running(view.user))
+        running = view.encoded(await self._feed.running(view.project))
         if running:
             await response.write(running)
 
@@ -313,27 +313,46 @@ def _bound_buffer(request: web.Request) -> None:
 
 
 class StreamPlaces:
-    """The places of readers: ``most`` in all and ``most_per_user``, and one more for an admin who has none yet."""
+    """The places of readers: ``most`` in all and ``most_per_user``, and one more for an admin who has none yet.
 
-    def __init__(self, most: int, most_per_user: int) -> None:
+    ``of_project`` says how many all users of a project have together; None is without a bound.
+    """
+
+    def __init__(
+        self, most: int, most_per_user: int, of_project: Callable[[str], int | None] = lambda _project: None
+    ) -> None:
         self._most = most
         self._most_per_user = most_per_user
+        self._of_project = of_project
         self._of: Counter[str] = Counter()
+        self._projects: Counter[str] = Counter()
 
     @contextmanager
-    def place(self, user: str, role: Role) -> Iterator[None]:
-        """Keep a place for a reader. Raises TooManyRequests when the user has all of theirs, Unavailable when all are
-        taken."""
+    def place(self, user: str, role: Role, project: str) -> Iterator[None]:
+        """Keep a place for a reader. Raises TooManyRequests when the user or the project has all of theirs.
+
+        Raises Unavailable when all are taken.
+        """
         if self._of[user] >= self._most_per_user:
             reason = f"you read the event stream {self._most_per_user} times already; close one of them"
+            raise TooManyRequests(reason, retry_after=AGAIN_AFTER)
+        most = self._of_project(project)
+        if most is not None and self._projects[project] >= most:
+            reason = f"the quota event_streams of this project is full: {self._projects[project]} of {most} are used"
             raise TooManyRequests(reason, retry_after=AGAIN_AFTER)
         reserved = role is Role.ADMIN and not self._of[user]
         if self._of.total() >= self._most and not reserved:
             raise Unavailable(f"{self._most} readers are connected already; try again later", retry_after=AGAIN_AFTER)
-        self._of[user] += 1
-        try:
+        with _counted(self._of, user), _counted(self._projects, project):
             yield
-        finally:
-            self._of[user] -= 1
-            if not self._of[user]:
-                del self._of[user]
+
+
+@contextmanager
+def _counted(counter: Counter[str], name: str) -> Iterator[None]:
+    counter[name] += 1
+    try:
+        yield
+    finally:
+        counter[name] -= 1
+        if not counter[name]:
+            del counter[name]

@@ -29,6 +29,7 @@ from gateway.http.connection import ON_EVERY_ANSWER, Connection
 from gateway.http.metrics import Metrics, target_of
 from gateway.http.remembered import Key, Memory, Remembered
 from gateway.http.request import CONTENT_TYPES, Context, answer_format, header, names_tag
+from gateway.http.shares import UserShares
 from gateway.orchestration.common.contract import Caller
 from gateway.orchestration.common.permissions import rights
 
@@ -69,7 +70,8 @@ class Line:
 class QuickReads:
     """The answers to reads that say nothing new, and what requests have said."""
 
-    def __init__(self, authentication: Authentication, memory: Memory, metrics: Metrics) -> None:
+    def __init__(self, authentication: Authentication, memory: Memory, metrics: Metrics, shares: UserShares) -> None:
+        self._shares = shares
         self._authentication = authentication
         self._memory = memory
         self._metrics = metrics
@@ -90,15 +92,17 @@ class QuickReads:
         if line is None or head is None:
             return None
         user = self._authentication.remembered(head.login)
-        if user is None:
+        if user is None or self._shares.has_much(user[0]) or self._shares.is_bounded(user[0]):
             return None
         media = line.media or head.media
-        shown_to = rights(Caller(user[0], user[1]))
+        shown_to = rights(Caller(user[0], user[1], user[0]))
         answer = self._memory.get(Key(line.target, shown_to, media, head.base, line.query))
         if answer is None:
             return None
         status, data = self._written(head, media, answer)
-        self._metrics.answered_quickly(line.counted, status, time.perf_counter() - began)
+        took = time.perf_counter() - began
+        self._metrics.answered_quickly(line.counted, status, took)
+        self._shares.add(user[0], took)
         return data
 
     def learn(self, request: web.Request, context: Context, path: str) -> None:

@@ -45,7 +45,8 @@ class Plan:
     action: str
     """``add``, ``edit``, ``delete`` or the action's verb; dialects make a URI of the verb."""
     target: str
-    owner: str
+    project: str
+    """Id of the project that the Job is in; empty for the gateway's own work."""
     steps: tuple[StepCall, ...]
     locks: tuple[str, ...] = ()
     affected: tuple[str, ...] = ()
@@ -59,6 +60,10 @@ class Plan:
     """Address that the request came from."""
     reason: str = ""
     """The reason why the gateway does it by itself; empty for what a user asks for."""
+    user: str = ""
+    """Name of the user who asked for it; empty stands for the project's id, as of a project of one's own."""
+    credential: str = ""
+    """By what the user came in, as ``AuditEntry`` says it; empty where nobody noted it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,10 @@ class KeptJob(Kept):
     """Id of the request that began the Job."""
     address: str = ""
     """Address that the request came from."""
+    user: str = ""
+    """Name of the user who asked for the Job; empty where it is the project's."""
+    credential: str = ""
+    """By what the user came in, as ``AuditEntry`` says it; empty where nobody noted it."""
     tries: dict[str, int] = field(default_factory=dict)
     """How often each work that may bring down who does it was begun, and has not ended."""
 
@@ -41,8 +45,9 @@ def new_job(plan: Plan, state: str) -> Resource:
     }
     if plan.parent_job:
         document["parentJob"] = {"href": plan.parent_job}
-    job = Resource(f"jobs/{uuid.uuid4()}", "Job", plan.owner, document, now, now)
-    return KeptJob(plan.request_id, plan.address).on(job)
+    job = Resource(f"jobs/{uuid.uuid4()}", "Job", plan.project, document, now, now)
+    user = plan.user if plan.user != plan.project else ""
+    return KeptJob(plan.request_id, plan.address, user, plan.credential).on(job)
 
 
 def references(paths: tuple[str, ...]) -> list[Document]:
@@ -66,10 +71,17 @@ def ended_at(job: Resource) -> datetime:
 
 
 def plan_to_document(plan: Plan) -> Document:
-    """Return a plan as JSON has it; most have no reason, and are kept as they were before there were any."""
+    """Return a plan as JSON has it; what most have not is left out, as it was before there was any.
+
+    ``owner`` is the project: a user's own has the user's name, who was the owner before there were projects.
+    """
     document = asdict(plan)
-    if not plan.reason:
-        del document["reason"]
+    document["owner"] = document.pop("project")
+    for key in ("reason", "credential"):
+        if not document[key]:
+            del document[key]
+    if plan.user in ("", plan.project):
+        del document["user"]
     return document
 
 
@@ -80,7 +92,7 @@ def plan_from_document(document: Document) -> Plan:
     return Plan(
         action=document["action"],
         target=document["target"],
-        owner=document["owner"],
+        project=document["owner"],
         steps=steps,
         locks=tuple(document["locks"]),
         affected=tuple(document["affected"]),
@@ -92,6 +104,8 @@ def plan_from_document(document: Document) -> Plan:
         request_id=document["request_id"],
         address=document.get("address", ""),
         reason=document.get("reason", ""),
+        user=document.get("user", ""),
+        credential=document.get("credential", ""),
     )
 
 

@@ -20,6 +20,7 @@ from gateway.orchestration.machines.autostart import AutoStart
 from gateway.orchestration.machines.reconcile import MachineReconciler
 from gateway.orchestration.networks.reconcile import NetworkReconciler
 from gateway.orchestration.volumes.reconcile import VolumeReconciler
+from gateway.store.store import PROMISING
 
 COMPARE_EVERY = 15.0
 REST = 10
@@ -62,12 +63,14 @@ class Reconciliation:
     async def _start_host(self, driver: Driver) -> None:
         """Start the host's own networks and pools after a start of the gateway, and after a boot of the host.
 
-        Loops that come at the same moment would each take a boot for new.
+        What the host has is learnt here, too: after a boot it may have more. Loops that come at the same moment would
+        each take a boot for new.
         """
         async with self._starting[driver.name]:
             if await self._autostart.notice(driver):
                 self._host_start.forget(driver)
             await self._host_start.once(driver)
+            self.room.capacities.learn(driver.name, await driver.host())
 
     def start(self) -> None:
         """Start the loops of each host: Machines and Networks, Volumes, and addresses of guests."""
@@ -105,6 +108,8 @@ class Reconciliation:
             self._spawn(self._guarded(self.machines.look(driver, event.uuid)))
 
     async def _guarded(self, work: Coroutine[Any, Any, object]) -> None:
+        # Whatever led here: what the hypervisor says is so.
+        PROMISING.set(False)
         try:
             await work
         except (DriverError, GatewayError) as error:

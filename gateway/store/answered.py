@@ -21,20 +21,20 @@ class Answered:
     same: bool = True
 
 
-async def remember(transaction: Transaction, owner: str, key: str, fingerprint: str, answered: Answered) -> None:
+async def remember(transaction: Transaction, space: str, key: str, fingerprint: str, answered: Answered) -> None:
     """Keep the answer to a request of this fingerprint, of which nothing can be learnt without the store's key."""
     transaction.put(
         "INSERT OR REPLACE INTO answered (owner, key, fingerprint, resource, job, existing, created) "
         "VALUES (?, ?, digested(?), ?, ?, ?, ?)",
-        (owner, key, fingerprint, answered.resource, answered.job, answered.existing, timestamp(clock.now())),
+        (space, key, fingerprint, answered.resource, answered.job, answered.existing, timestamp(clock.now())),
     )
 
 
-async def recall(transaction: Transaction, owner: str, key: str, fingerprint: str) -> Answered | None:
-    """Return the answer that is kept for a user's key; None when there is none."""
+async def recall(transaction: Transaction, space: str, key: str, fingerprint: str) -> Answered | None:
+    """Return the answer that is kept for a key, which is unique within a space; None when there is none."""
     rows = await transaction.fetch(
         "SELECT resource, job, existing, matches(fingerprint, ?) FROM answered WHERE owner = ? AND key = ?",
-        (fingerprint, owner, key),
+        (fingerprint, space, key),
     )
     if not rows:
         return None

@@ -17,7 +17,7 @@ from gateway.store.series import Series
 class NewEvent:
     """An event of one log before it has its position.
 
-    ``audience`` is '' when all who see the log may see it, a user's name, or None for admins alone.
+    ``audience`` is '' when all who see the log may see it, a project's id, or None for admins alone.
     """
 
     log: str
@@ -47,7 +47,7 @@ def event_resource(log: str, position: int, time: str, audience: str | None, doc
     return Resource(
         path=f"{log}/events/{position}",
         kind="Event",
-        owner=audience or None,
+        project=audience or None,
         document={"timestamp": time, **document},
         created=moment,
         updated=moment,

@@ -28,8 +28,8 @@ class Resource:
 
     path: str
     kind: str
-    owner: str | None
-    """The user it belongs to; None is the gateway's own, which everyone sees and only an admin changes."""
+    project: str | None
+    """Id of the project that it is in; None is the gateway's own, which everyone sees and only an admin changes."""
     document: Document
     created: datetime
     updated: datetime
@@ -93,15 +93,15 @@ class SortKey:
 class Query:
     """A question about one collection (DSP0263 4.1.6).
 
-    ``first`` and ``last`` are 1-based and inclusive. ``visible_to`` None sees everything (an admin); a user sees
-    what is theirs, what is shared, and what belongs to nobody. ``owner`` leaves only what is this user's, shared or
-    not.
+    ``first`` and ``last`` are 1-based and inclusive. ``visible_to`` None sees everything (an admin); a project
+    sees what is in it, what is shared, and what belongs to nobody. ``project`` leaves only what is in this one, shared
+    or not.
     """
 
     kind: str
     parent: str | None = None
     visible_to: str | None = None
-    owner: str | None = None
+    project: str | None = None
     filters: tuple[Expression, ...] = ()
     order: tuple[SortKey, ...] = ()
     first: int = 1
@@ -122,7 +122,7 @@ class Page:
 
 EVERYONE = ""
 COLUMNS = (
-    "path, kind, owner, shared, parent, created, updated, version, held_by, document, "
+    "path, kind, project, shared, parent, created, updated, version, held_by, document, "
     f"CASE WHEN instr(internal, '{MARK}') THEN opened(path, internal) ELSE internal END"
 )
 LONG = (9, 10)
@@ -138,11 +138,11 @@ def bytes_in(text: str) -> int:
 
 def from_row(row: Sequence[Any]) -> Resource:
     """Return the resource of a row, which has the columns of ``COLUMNS``."""
-    path, kind, owner, shared, parent, created, updated, version, held_by, document, internal = row
+    path, kind, project, shared, parent, created, updated, version, held_by, document, internal = row
     return Resource(
         path=path,
         kind=kind,
-        owner=owner,
+        project=project,
         shared=bool(shared),
         parent=parent or None,
         created=datetime.fromisoformat(created),
@@ -187,10 +187,10 @@ def _values(resource: Resource) -> dict[str, Any]:
     """Return the value of each column but the path, before it is written as SQL has it."""
     return {
         "kind": resource.kind,
-        "owner": resource.owner,
+        "project": resource.project,
         "shared": resource.shared,
         # Whose listings show the resource.
-        "audience": EVERYONE if resource.shared or resource.owner is None else resource.owner,
+        "audience": EVERYONE if resource.shared or resource.project is None else resource.project,
         "parent": resource.parent or "",
         "name": resource.name,
         "state": resource.state,

@@ -17,7 +17,7 @@ class OfflineJob(NamedTuple):
     """A Job as the store has it."""
 
     path: str
-    owner: str
+    project: str
     created: str
     document: Document
 
@@ -47,14 +47,14 @@ class OfflineStore:
 
     def job(self, path: str) -> OfflineJob | None:
         """Return the Job at a path, by the primary key; None when there is none."""
-        sql = "SELECT path, owner, created, document FROM resources WHERE path = ? AND kind = 'Job'"
+        sql = "SELECT path, project, created, document FROM resources WHERE path = ? AND kind = 'Job'"
         row = self._connection.execute(sql, (path,)).fetchone()
         return _job(row) if row is not None else None
 
     def newest_jobs(self, most: int) -> Iterator[OfflineJob]:
         """Return the newest Jobs first; by the index of the order in collections."""
         sql = (
-            "SELECT path, owner, created, document FROM resources WHERE kind = 'Job' AND parent = '' "
+            "SELECT path, project, created, document FROM resources WHERE kind = 'Job' AND parent = '' "
             "ORDER BY created DESC LIMIT ?"
         )
         return map(_job, self._connection.execute(sql, (most,)))
@@ -96,13 +96,32 @@ class OfflineStore:
         rows = self._connection.execute(sql, (log, position, most)).fetchall()
         return [(number, time, json.loads(document)) for number, time, document in rows]
 
+    def newest_audit_position(self) -> int:
+        """Return the position of the newest entry of the audit log, 0 when it never had one; by the primary key."""
+        row = self._connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'audit'").fetchone()
+        return int(row[0]) if row else 0
+
+    def audit_before(self, position: int, most: int) -> int:
+        """Return the position before the last ``most`` entries up to a position; by the primary key."""
+        sql = (
+            "SELECT min(position) FROM (SELECT position FROM audit WHERE position <= ? ORDER BY position DESC LIMIT ?)"
+        )
+        (first,) = self._connection.execute(sql, (position, most)).fetchone()
+        return position if first is None else int(first) - 1
+
+    def audit_after(self, position: int, most: int) -> list[Document]:
+        """Return the next entries of the audit log, with their positions and times; by the primary key."""
+        sql = "SELECT position, time, entry FROM audit WHERE position > ? ORDER BY position LIMIT ?"
+        rows = self._connection.execute(sql, (position, most)).fetchall()
+        return [{"position": place, "time": time, **json.loads(entry)} for place, time, entry in rows]
+
     def owned_by(self, user: str) -> Owned:
         """Return how much in the store is a user's; all resources and events are looked at."""
-        (resources,) = self._connection.execute("SELECT count(*) FROM resources WHERE owner = ?", (user,)).fetchone()
+        (resources,) = self._connection.execute("SELECT count(*) FROM resources WHERE project = ?", (user,)).fetchone()
         (events,) = self._connection.execute("SELECT count(*) FROM events WHERE audience = ?", (user,)).fetchone()
         return Owned(resources, events)
 
 
 def _job(row: tuple[Any, ...]) -> OfflineJob:
-    path, owner, created, document = row
-    return OfflineJob(path, owner, created, json.loads(document))
+    path, project, created, document = row
+    return OfflineJob(path, project, created, json.loads(document))

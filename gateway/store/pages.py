@@ -47,7 +47,7 @@ async def read_page(fetch: Fetch, counted: Counted, query: Query, fetch_within: 
 def _base(query: Query, audience: str | None) -> Condition:
     # The kind stands as a literal so that the partial indexes of the kind apply; kinds come from the declarations.
     base = Condition(f"resources.kind = '{type_of(query.kind).kind}' AND resources.parent = ?", (query.parent or "",))
-    bounds = (("owner", query.owner), ("audience", audience))
+    bounds = (("project", query.project), ("audience", audience))
     return _where([base, *(Condition(f"{column} = ?", (value,)) for column, value in bounds if value is not None)])
 
 
@@ -134,7 +134,7 @@ async def _few(fetch: Fetch, query: Query, part: Expression) -> bool:
 
 
 async def _count(fetch: Fetch, counted: Counted, query: Query, conjuncts: list[Expression]) -> int:
-    kept = query.owner is None
+    kept = query.project is None
     if kept and not conjuncts:
         return await _kept_count(fetch, query, None)
     if kept and len(conjuncts) == 1 and _is_state(conjuncts[0]):
@@ -152,7 +152,7 @@ async def _count(fetch: Fetch, counted: Counted, query: Query, conjuncts: list[E
             total += rows[0][0]
         return total
 
-    return await counted(query.kind, (query.parent, query.visible_to, query.owner, query.filters), ask)
+    return await counted(query.kind, (query.parent, query.visible_to, query.project, query.filters), ask)
 
 
 def _is_state(part: Expression) -> bool:

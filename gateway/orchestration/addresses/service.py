@@ -72,7 +72,7 @@ class AddressService(ResourceService):
         own: Document = {name: document[name] for name in OWN if name in document}
 
         async def write(transaction: Transaction) -> Outcome:
-            address = await reserved_address(transaction, wish, caller.user, own)
+            address = await reserved_address(transaction, wish, caller.project, own)
             entered = wish.hostname is not None or is_shared(wish.network)
             plan = self._creation(caller, collection, address, entered=entered)
             if plan.steps:
@@ -171,7 +171,7 @@ class AddressTemplateService(ResourceService):
 
     async def make(self, caller: Caller, document: Document) -> Resource:
         """Return the checked new template."""
-        return new_resource(self.kind, caller.user, await self._checked(caller, document))
+        return new_resource(self.kind, caller.project, await self._checked(caller, document))
 
     async def change(
         self, caller: Caller, resource: Resource, document: Document, selected: frozenset[str] | None

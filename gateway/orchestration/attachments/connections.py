@@ -45,7 +45,7 @@ async def connect(
     attachment = Resource(
         path=attachment_path(machine, volume),
         kind="MachineVolume",
-        owner=machine.owner,
+        project=machine.project,
         document={"initialLocation": f"/dev/{target}", **document, "volume": {"href": volume.path}},
         created=now,
         updated=now,

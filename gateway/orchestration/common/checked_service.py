@@ -17,7 +17,7 @@ class CheckedService(ResourceService, ABC):
     async def make(self, caller: Caller, document: Document) -> Resource:
         """Return the checked new resource."""
         await self.check(caller, document)
-        return new_resource(self.kind, caller.user, document)
+        return new_resource(self.kind, caller.project, document)
 
     async def change(
         self, caller: Caller, resource: Resource, document: Document, selected: frozenset[str] | None

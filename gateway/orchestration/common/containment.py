@@ -37,7 +37,7 @@ def new_membership(system: Resource, kind: str, member: str, own: Document, mark
     return Resource(
         path=f"{system.path}/{described.segment}/{last}",
         kind=described.kind,
-        owner=system.owner,
+        project=system.project,
         document={**own, ATTRIBUTES[kind]: {"href": member}},
         created=now,
         updated=now,

@@ -22,13 +22,16 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The user who makes a request, with role and address.
+    """The user who makes a request, with the project that it is made in, the role there, and the address.
 
+    An admin's role counts in all projects: who has it sees everything, and what they make is in ``project``.
     ``idempotency_key`` makes a retried create give the first answer again.
     """
 
     user: str
     role: Role
+    project: str
+    """Id of the project."""
     request_id: str = ""
     idempotency_key: str | None = None
     address: str = ""
@@ -40,6 +43,13 @@ class Caller:
     """The reason why the gateway asks by itself, in the name of the resource's owner; empty for a user's request."""
     once: Once | None = None
     """The memory, in place of an Idempotency-Key, of a Job that may ask again after a crash."""
+    credential: str = ""
+    """By what the user came in, as ``AuditEntry`` says it; empty where nobody noted it."""
+
+    @property
+    def key_space(self) -> str:
+        """Return within what the user's Idempotency-Keys are unique: the user in the project."""
+        return self.project if self.user == self.project else f"{self.project}/{self.user}"
 
 
 @dataclass(frozen=True)
@@ -53,15 +63,27 @@ class Asker:
     role: Role
     request_id: str = ""
     address: str = ""
+    project: str = ""
+    """Id of the project that was asked in; empty where it is the user's name."""
+    credential: str = ""
 
     @classmethod
     def of(cls, caller: Caller) -> Self:
         """Return what a plan keeps of this caller."""
-        return cls(caller.user, caller.role, caller.request_id, caller.address)
+        project = caller.project if caller.project != caller.user else ""
+        return cls(caller.user, caller.role, caller.request_id, caller.address, project, caller.credential)
 
     def caller(self, job: str | None) -> Caller:
         """Return the caller for a request that is a part of this Job, or of none."""
-        return Caller(self.user, self.role, request_id=self.request_id, address=self.address, parent_job=job)
+        return Caller(
+            self.user,
+            self.role,
+            self.project or self.user,
+            self.request_id,
+            address=self.address,
+            parent_job=job,
+            credential=self.credential,
+        )
 
 
 class Once(Protocol):

@@ -22,7 +22,7 @@ class Exports:
 
     def own(self, caller: Caller) -> Path | None:
         """Return the directory of this user in the first of the directories, None when there are none."""
-        return self._directories[0] / caller.user if self._directories else None
+        return self._directories[0] / caller.project if self._directories else None
 
     def is_own(self, caller: Caller, directory: Path) -> bool:
         """Return whether a directory is this user's in one of the export directories that are there.
@@ -30,12 +30,12 @@ class Exports:
         The directory itself may be missing.
         """
         tops = [top.resolve() for top in self._directories if top.is_dir()]
-        return directory.resolve() in [top / caller.user for top in tops]
+        return directory.resolve() in [top / caller.project for top in tops]
 
     def writable(self, caller: Caller, directory: Path) -> bool:
         """Return whether this user may put a package into a directory. A user's own need not be there yet."""
         real = directory.resolve()
-        tops = [top.resolve() / caller.user for top in self._directories]
+        tops = [top.resolve() / caller.project for top in self._directories]
         if caller.role is Role.ADMIN:
             tops += [top.resolve() for top in self._directories]
         return any(real.is_relative_to(top) for top in tops)
@@ -53,7 +53,7 @@ class Exports:
             if _depth(top, file) < nearest or _depth(top, file) < 0:
                 continue
             parts = file.relative_to(top).parts
-            if len(parts) > 1 and parts[0] != caller.user:
+            if len(parts) > 1 and parts[0] != caller.project:
                 return False
         return True
 

@@ -81,7 +81,7 @@ async def first_answer(transaction: Transaction, caller: Caller, request: Reques
         return await caller.once.recall(transaction)
     if caller.idempotency_key is None:
         return None
-    answered = await recall(transaction, caller.user, caller.idempotency_key, request.fingerprint)
+    answered = await recall(transaction, caller.key_space, caller.idempotency_key, request.fingerprint)
     if answered is None:
         return None
     if not answered.same:
@@ -124,4 +124,4 @@ async def _remember(transaction: Transaction, caller: Caller, request: Request, 
         await caller.once.remember(transaction, path, outcome.job)
     elif caller.idempotency_key is not None:
         answered = Answered(path, outcome.job, outcome.existing)
-        await remember(transaction, caller.user, caller.idempotency_key, request.fingerprint, answered)
+        await remember(transaction, caller.key_space, caller.idempotency_key, request.fingerprint, answered)

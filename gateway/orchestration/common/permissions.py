@@ -72,24 +72,24 @@ def demand(role: Role, kind: str, operation: str) -> None:
 def visible(caller: Caller, resource: Resource) -> bool:
     """Return whether the caller sees the resource.
 
-    An admin sees everything; a user sees what is theirs, what is shared, and what belongs to nobody.
+    An admin sees everything; others see what is in their project, what is shared, and what belongs to nobody.
     """
-    return changeable(caller, resource) or resource.shared or resource.owner is None
+    return changeable(caller, resource) or resource.shared or resource.project is None
 
 
 def changeable(caller: Caller, resource: Resource) -> bool:
-    """Return whether the caller may change the resource: as an admin, or as its owner."""
-    return caller.role is Role.ADMIN or resource.owner == caller.user
+    """Return whether the caller may change the resource: as an admin, or in its project."""
+    return caller.role is Role.ADMIN or resource.project == caller.project
 
 
 def audience(caller: Caller) -> str | None:
-    """Return the user whose resources listings are cut to; None for an admin, who sees everything."""
-    return None if caller.role is Role.ADMIN else caller.user
+    """Return the project whose resources listings are cut to; None for an admin, who sees everything."""
+    return None if caller.role is Role.ADMIN else caller.project
 
 
 def rights(caller: Caller) -> tuple[str, str]:
     """Return what decides about what the caller is shown: all who have the same rights are shown the same.
 
-    All admins are shown the same; for others it depends on what is theirs.
+    All admins are shown the same; for others it depends on what is in their project.
     """
-    return ("", caller.role) if caller.role is Role.ADMIN else (caller.user, caller.role)
+    return ("", caller.role) if caller.role is Role.ADMIN else (caller.project, caller.role)

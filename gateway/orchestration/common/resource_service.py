@@ -22,13 +22,13 @@ from gateway.store.model import Document, Page, Query, Resource
 from gateway.store.transaction import Transaction
 
 
-def new_resource(kind: str, owner: str | None, document: Document, **facts: Any) -> Resource:
+def new_resource(kind: str, project: str | None, document: Document, **facts: Any) -> Resource:
     """Return a new resource with a random id in its root collection; ``facts`` are its internal ones."""
     now = clock.now()
     return Resource(
         path=f"{type_of(kind).segment}/{uuid.uuid4()}",
         kind=kind,
-        owner=owner,
+        project=project,
         document=document,
         created=now,
         updated=now,
@@ -37,14 +37,14 @@ def new_resource(kind: str, owner: str | None, document: Document, **facts: Any)
 
 
 def component(parent: Resource, kind: str, segment: str, document: Document) -> Resource:
-    """Return a new resource in a nested collection of its parent, owned by the same user.
+    """Return a new resource in a nested collection of its parent, in the same project.
 
     ``segment`` is the rest of its path: ``disks/vda``.
     """
     return Resource(
         path=f"{parent.path}/{segment}",
         kind=kind,
-        owner=parent.owner,
+        project=parent.project,
         document=document,
         created=parent.created,
         updated=parent.updated,
@@ -225,7 +225,7 @@ class ResourceService:
 
     async def make(self, caller: Caller, document: Document) -> Resource:
         """Return the checked new resource; nothing is written yet."""
-        return new_resource(self.kind, caller.user, document)
+        return new_resource(self.kind, caller.project, document)
 
     async def edit(
         self, caller: Caller, path: str, document: Document, selected: frozenset[str] | None, version: int | None
@@ -326,7 +326,8 @@ class ResourceService:
         return Plan(
             action=action,
             target=target,
-            owner=caller.user,
+            project=caller.project,
+            user=caller.user,
             steps=tuple(step.call() for step in steps),
             locks=locks,
             affected=affected,
@@ -338,4 +339,5 @@ class ResourceService:
             request_id=caller.request_id,
             address=caller.address,
             reason=caller.reason,
+            credential=f"gateway {caller.reason}" if caller.reason else caller.credential,
         )

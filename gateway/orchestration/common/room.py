@@ -12,6 +12,7 @@ from drivers.base import Converter, Driver, Fetcher, FileSystemMaker, ImageReade
 from drivers.supervision import Supervision
 from gateway.jobs.queues import ResourceLocks
 from gateway.jobs.runner import JobRunner
+from gateway.orchestration.common.capacity import Capacities
 from gateway.orchestration.common.contract import Service
 from gateway.orchestration.common.hosts import ConfiguredDrivers, ConfiguredHypervisors
 from gateway.orchestration.common.staging import Staging
@@ -138,6 +139,8 @@ class Room:
     """The bytes that Volumes have taken of their pools, as last seen."""
     promises: Promises = field(default_factory=Promises)
     """The ranges and MAC addresses that imports under way are going to ask for: nobody else gets them."""
+    capacities: Capacities = field(default_factory=lambda: Capacities({}))
+    """What the hosts can carry."""
     services: dict[str, Service] = field(default_factory=dict)
     """The services by kind, for Jobs that ask for changes of other families' resources."""
     families: dict[str, Callable[[Room], Service]] = field(default_factory=dict)

@@ -47,7 +47,7 @@ class CredentialTemplateService(ResourceService):
     async def make(self, caller: Caller, document: Document) -> Resource:
         """Return the new template, with the hash of its password beside its document."""
         public, hashed = await without_password(document)
-        return KeptCredential(hashed).on(new_resource(self.kind, caller.user, public))
+        return KeptCredential(hashed).on(new_resource(self.kind, caller.project, public))
 
     async def change(
         self, caller: Caller, resource: Resource, document: Document, selected: frozenset[str] | None
@@ -81,7 +81,7 @@ class CredentialService(CredentialTemplateService):
         hashed = hashed or former
         check_credential({**public, "password": hashed}, where)
         own: Document = {name: document[name] for name in OWN if name in document}
-        return KeptCredential(hashed).on(new_resource(self.kind, caller.user, {**own, **public}))
+        return KeptCredential(hashed).on(new_resource(self.kind, caller.project, {**own, **public}))
 
     async def change(
         self, caller: Caller, resource: Resource, document: Document, selected: frozenset[str] | None

@@ -41,7 +41,7 @@ class ResourceMetadataService(ResourceService):
             f"{self.type.segment}/{declared.kind}": Resource(
                 path=f"{self.type.segment}/{declared.kind}",
                 kind=self.kind,
-                owner=None,
+                project=None,
                 document=_described(declared, values, old_clients=policy.deltacloud),
                 created=EPOCH,
                 updated=EPOCH,

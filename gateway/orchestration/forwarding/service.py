@@ -84,7 +84,7 @@ class ForwardingGroupService(ResourceService):
         own: Document = {name: document[name] for name in OWN if name in document}
         host = KeptNetwork.of(networks[0]).host if networks else next(iter(self.room.hypervisors))
         must_be_up(self.room, host)
-        return KeptForwardingGroup(host=host).on(new_resource(self.kind, caller.user, own))
+        return KeptForwardingGroup(host=host).on(new_resource(self.kind, caller.project, own))
 
     async def rehearse(self, caller: Caller, document: Document) -> Resource | None:
         """Return what ``add`` would make of a Create document."""

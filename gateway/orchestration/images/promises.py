@@ -78,12 +78,12 @@ async def promised(room: Room, name: str, size: int) -> AsyncIterator[Coming]:
         coming.end()
 
 
-async def demand_few_waiting(room: Room, owner: str) -> None:
+async def demand_few_waiting(room: Room, project: str) -> None:
     """Raise Conflict when this user has left as many uploads waiting as one may.
 
     This has to be called where ``demand_staging`` is.
     """
-    count = await waiting_uploads(room.store, owner)
+    count = await waiting_uploads(room.store, project)
     if count >= room.images.waiting_uploads:
         raise Conflict(
             f"{count} images of yours wait for their bytes already, which is all that a user may have "

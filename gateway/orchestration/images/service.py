@@ -152,7 +152,7 @@ class ImageService(ResourceService):
         """Raise Conflict or NoSpace for what was promised to another meanwhile: nobody else writes now."""
         kept = Filling.of(image)
         if isinstance(kept.source, UploadSource):
-            await demand_few_waiting(self.room, caller.user)
+            await demand_few_waiting(self.room, caller.project)
         if kept.way is Route.STAGED:
             size = kept.source.size if kept.source is not None else None
             await demand_staging(self.room, size or 0)
@@ -164,7 +164,7 @@ class ImageService(ResourceService):
         return self._image(caller, document, await ImageImport(self.room).decide(caller, document))
 
     def _image(self, caller: Caller, document: Document, filling: Filling) -> Resource:
-        image = new_resource(self.kind, caller.user, {**document, "state": "CREATING"})
+        image = new_resource(self.kind, caller.project, {**document, "state": "CREATING"})
         name = f"cimi-image-{image.path.rpartition('/')[2]}.{filling.format or 'img'}"
         location = document.get("imageLocation")
         image = image.with_document(**self.given(document), imageLocation=without_query(location) if location else None)

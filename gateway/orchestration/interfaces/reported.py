@@ -64,13 +64,13 @@ async def _add(
     now, path = clock.now(), f"addresses/{name}"
     if await transaction.get(path) is None:
         document = _document(address, interface, network)
-        await transaction.insert(Resource(path, "Address", interface.owner, document, now, now))
+        await transaction.insert(Resource(path, "Address", interface.project, document, now, now))
         await claim(
             transaction, interface.document["network"]["href"], claim_value(ipaddress.ip_address(address.ip)), path
         )
     link = {"address": {"href": path}}
     entry = f"{interface.path}/addresses/{name}"
-    linked = Resource(entry, LINK, interface.owner, link, now, now, parent=interface.path)
+    linked = Resource(entry, LINK, interface.project, link, now, now, parent=interface.path)
     await transaction.insert(KeptInterfaceAddress(reported=True).on(linked))
 
 

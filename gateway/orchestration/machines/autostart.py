@@ -115,7 +115,7 @@ class AutoStart:
             return False
         if machine.state not in OFF:
             return True
-        caller = Caller(machine.owner or "", Role.ADMIN, reason=REASON)
+        caller = Caller(machine.project or "", Role.ADMIN, machine.project or "", reason=REASON)
         try:
             outcome = await self.room.services["Machine"].act(caller, path, "start", {})
         except NotFound:

@@ -72,7 +72,7 @@ class MachineCreate:
         )
         await self._addresses(template, kept.interfaces)
         monitoring = await requested_monitoring(self.room, self.caller, template, "Machine", "machineTemplate.")
-        machine = new_resource("Machine", self.caller.user, self._document(template, config, host, arch))
+        machine = new_resource("Machine", self.caller.project, self._document(template, config, host, arch))
         machine = monitoring.on(kept.on(machine))
         self.volumes = await NewVolumes.chosen(self.room, self.caller, template, machine)
         return machine, tuple(disk_resource(machine, disk) for disk in kept.disks)

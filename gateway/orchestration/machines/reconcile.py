@@ -142,7 +142,7 @@ class TransientDomains:
         plan = Plan(
             action="edit",
             target=machine.path,
-            owner=machine.owner or "",
+            project=machine.project or "",
             steps=(DefineAgain(machine.path).call(),),
             locks=(machine.path,),
             reason="its domain was undefined while it runs",

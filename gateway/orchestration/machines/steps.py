@@ -49,7 +49,7 @@ async def domain_spec(room: Room, driver: Driver, machine: Resource) -> DomainSp
     return DomainSpec(
         uuid=machine_uuid(machine),
         machine=machine.path,
-        owner=machine.owner or "",
+        owner=machine.project or "",
         title=machine.name or "",
         description=document.get("description", ""),
         cpus=document["cpu"],

@@ -59,7 +59,7 @@ class MachineConfigurationService(ResourceService):
     async def make(self, caller: Caller, document: Document) -> Resource:
         """Return the new configuration. Raises Invalid for one that is not whole."""
         check_configuration(document, self.room.policy.least_memory)
-        return new_resource(self.kind, caller.user, document)
+        return new_resource(self.kind, caller.project, document)
 
     async def change(
         self, caller: Caller, resource: Resource, document: Document, selected: frozenset[str] | None
@@ -134,7 +134,7 @@ class MachineTemplateService(ResourceService):
     async def make(self, caller: Caller, document: Document) -> Resource:
         """Return the new template, with its secrets beside its document."""
         public, secrets = await self._checked(caller, document)
-        return KeptTemplate(secrets).on(new_resource(self.kind, caller.user, public))
+        return KeptTemplate(secrets).on(new_resource(self.kind, caller.project, public))
 
     async def change(
         self, caller: Caller, resource: Resource, document: Document, selected: frozenset[str] | None

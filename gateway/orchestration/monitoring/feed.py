@@ -31,9 +31,9 @@ class Item:
     audience: str | None
     position: int | None = None
 
-    def for_user(self, user: str | None) -> bool:
-        """Return whether the user may see it; ``user`` None is an admin, who sees everything."""
-        return user is None or self.audience in (user, EVERYONE)
+    def for_project(self, project: str | None) -> bool:
+        """Return whether who acts in the project may see it; ``project`` None is an admin, who sees everything."""
+        return project is None or self.audience in (project, EVERYONE)
 
 
 class Feed:
@@ -64,7 +64,7 @@ class Feed:
     def _changed(self, changes: Changes) -> None:
         jobs = [job for path, job in changes.items() if path.startswith("jobs/") and job is not None]
         if jobs:
-            self._tell([Item(job, job.owner) for job in jobs])
+            self._tell([Item(job, job.project) for job in jobs])
 
     def _tell(self, items: list[Item]) -> None:
         for taker in self._takers:
@@ -77,24 +77,24 @@ class Feed:
         oldest = await oldest_position(self._store, EVERYTHING)
         return oldest if oldest is not None else self.head + 1
 
-    async def between(self, user: str | None, after: int, until: int) -> AsyncIterator[Item]:
-        """Yield the kept events after one position and up to another which the user may see, in order.
+    async def between(self, project: str | None, after: int, until: int) -> AsyncIterator[Item]:
+        """Yield the kept events after one position and up to another which the project may see, in order.
 
-        ``user`` None sees all.
+        ``project`` None sees all.
         """
         while True:
-            events = await events_between(self._store, EVERYTHING, (after, until), user, PAGE)
+            events = await events_between(self._store, EVERYTHING, (after, until), project, PAGE)
             for position, audience, event in events:
                 yield Item(event, audience, position)
                 after = position
             if len(events) < PAGE:
                 return
 
-    async def running(self, user: str | None) -> list[Item]:
-        """Return the Jobs which have not ended and that the user may see, MOST_RUNNING of each state at most."""
+    async def running(self, project: str | None) -> list[Item]:
+        """Return the Jobs which have not ended and that the project may see, MOST_RUNNING of each state at most."""
         states = [Comparison("state", "=", state, AttributeType.STRING) for state in ("QUEUED", "RUNNING", "STOPPING")]
         pages = [
-            await self._store.page(Query("Job", visible_to=user, filters=(state,), last=MOST_RUNNING))
+            await self._store.page(Query("Job", visible_to=project, filters=(state,), last=MOST_RUNNING))
             for state in states
         ]
-        return [Item(job, job.owner) for page in pages for job in page.items]
+        return [Item(job, job.project) for page in pages for job in page.items]

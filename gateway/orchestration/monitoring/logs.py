@@ -138,7 +138,7 @@ class EventService(ResourceService):
         return log if log is not None and log.kind == "EventLog" and await self.seen(caller, log) else None
 
     def _sees(self, caller: Caller, log: Resource, event: Resource) -> bool:
-        return self._all_of(caller, log) or KeptEvent.of(event).audience in (caller.user, EVERYONE)
+        return self._all_of(caller, log) or KeptEvent.of(event).audience in (caller.project, EVERYONE)
 
     def _all_of(self, caller: Caller, log: Resource) -> bool:
         """Return whether the caller sees all of the log.
@@ -147,7 +147,7 @@ class EventService(ResourceService):
         """
         described = type_at(log.document["targetResource"]["href"])
         mixed = described is not None and described.kind == "System"
-        return audience(caller) is None or (log.owner == caller.user and not mixed)
+        return audience(caller) is None or (log.project == caller.project and not mixed)
 
     async def list(self, caller: Caller, query: Query) -> Page:
         """Return the page of the log's events that the caller may see."""
@@ -155,5 +155,5 @@ class EventService(ResourceService):
         log = await self.store.get(query.parent or "")
         if log is None:
             return Page((), 0)
-        visible_to = None if self._all_of(caller, log) else caller.user
+        visible_to = None if self._all_of(caller, log) else caller.project
         return await self.store.series(EVENTS, replace(query, visible_to=visible_to))

@@ -63,7 +63,7 @@ class MeterService(ResourceService):
         target = await self._target(caller, values, collection.rpartition("/")[0])
         attributes = meter_attributes(self.room.policy, values["meterConfig"], target.kind, f"{WHERE}.meterConfig.")
         own = {name: document[name] for name in OWN if name in document}
-        meter = new_meter(target, target.owner or caller.user, {**own, **attributes})
+        meter = new_meter(target, target.project or caller.project, {**own, **attributes})
 
         async def write(transaction: Transaction) -> Outcome:
             await self._room_for_one_more(transaction, target)
@@ -124,13 +124,13 @@ class MeterService(ResourceService):
         return Outcome(meter, job, finished=True)
 
 
-def new_meter(target: Resource, owner: str, document: Document) -> Resource:
+def new_meter(target: Resource, project: str, document: Document) -> Resource:
     """Return a running Meter, with the bounds that its aspect has for the resource; nothing is written."""
     aspect = aspect_of(target.kind, document["aspect"])
     assert aspect is not None
     least, most = aspect.limits(target)
     bounds = {name: value for name, value in (("minValue", least), ("maxValue", most)) if value is not None}
-    return new_resource("Meter", owner, {**bounds, **document, "targetResource": {"href": target.path}})
+    return new_resource("Meter", project, {**bounds, **document, "targetResource": {"href": target.path}})
 
 
 def is_running(meter: Resource, now: datetime) -> bool:
@@ -184,5 +184,5 @@ async def keep_meters(transaction: Transaction) -> None:
 
 async def _make(transaction: Transaction, target: Resource) -> None:
     for document in Monitored.of(target).meters:
-        await transaction.insert(new_meter(target, target.owner or "", document))
+        await transaction.insert(new_meter(target, target.project or "", document))
     await transaction.update(Monitored.changed(target, meters=()))

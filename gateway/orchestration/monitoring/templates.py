@@ -64,7 +64,7 @@ class MeterConfigurationService(ResourceService):
 
     async def make(self, caller: Caller, document: Document) -> Resource:
         """Return the new configuration, with defaults for what it does not say. Raises Invalid."""
-        return new_resource(self.kind, caller.user, configuration(self.room.policy, document))
+        return new_resource(self.kind, caller.project, configuration(self.room.policy, document))
 
     async def change(
         self, caller: Caller, resource: Resource, document: Document, selected: frozenset[str] | None

@@ -131,8 +131,8 @@ async def public_network(room: Room, caller: Caller, template: Document, where: 
 
 async def _oldest_public(store: Reading, caller: Caller, template: Document, where: str) -> Resource:
     public = Comparison("networkType", "=", "PUBLIC", AttributeType.STRING)
-    query = Query("Network", visible_to=caller.user, filters=(public,))
-    for each in (replace(query, owner=caller.user), query):
+    query = Query("Network", visible_to=caller.project, filters=(public,))
+    for each in (replace(query, project=caller.project), query):
         network = await _first_suiting(store, each, template)
         if network is not None:
             return network
@@ -209,7 +209,7 @@ def network_facts(entry: AddressRange) -> Document:
     return {"defaultGateway": gateway, "dns": [gateway], "protocol": f"IPv{entry.version}", "mask": entry.mask}
 
 
-async def reserved_address(transaction: Transaction, wish: AddressWish, owner: str | None, own: Document) -> Resource:
+async def reserved_address(transaction: Transaction, wish: AddressWish, project: str | None, own: Document) -> Resource:
     """Return the new Address, inserted and reserved. Raises Conflict when it, or its name, is taken or none is left."""
     network = await transaction.get(wish.network.path)
     if network is None or network.state in UNSETTLED:
@@ -217,7 +217,7 @@ async def reserved_address(transaction: Transaction, wish: AddressWish, owner: s
     facts = {"allocation": wish.allocation, "network": {"href": network.path}}
     if wish.hostname is not None:
         facts["hostname"] = wish.hostname
-    address, kept = new_resource("Address", owner, {}), KeptAddress(host=KeptNetwork.of(network).host)
+    address, kept = new_resource("Address", project, {}), KeptAddress(host=KeptNetwork.of(network).host)
     ip, entry = await _reserve(transaction, wish, address.path), wish.ranges[0]
     if is_shared(network):
         kept = replace(with_mac(kept, unused_mac(address.path)), shared=True, chosen=wish.ip is None)

@@ -105,7 +105,7 @@ async def link(transaction: Transaction, interface: Resource, address: Resource,
     entry = Resource(
         path=f"{interface.path}/addresses/{address.path.rpartition('/')[2]}",
         kind=LINK,
-        owner=interface.owner,
+        project=interface.project,
         document={"address": {"href": address.path}},
         created=now,
         updated=now,
@@ -261,6 +261,6 @@ async def keep_addresses(transaction: Transaction, interface: Resource, chosen: 
             if address is None:
                 raise Conflict(f"{named}: the Address is gone")
         else:
-            reserved = await reserved_address(transaction, entry, interface.owner, {})
+            reserved = await reserved_address(transaction, entry, interface.project, {})
             address = KeptAddress.changed(reserved, for_machine=True)
         await link(transaction, interface, address, named)

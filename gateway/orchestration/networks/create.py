@@ -67,7 +67,7 @@ class NetworkCreate:
             "classOfService": service,
         }
         document = {name: value for name, value in document.items() if value is not None}
-        network = new_resource("Network", self.caller.user, document)
+        network = new_resource("Network", self.caller.project, document)
         bridge = settings.public_bridge if forward == "bridge" else bridge_name(uuid_of(network))
         state = template.get("initialState", "STARTED")
         wishes = await requested_monitoring(self.room, self.caller, template, "Network", "networkTemplate.")

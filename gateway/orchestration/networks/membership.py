@@ -74,7 +74,7 @@ async def join(transaction: Transaction, group: Resource, network: Resource, whe
     entry = Resource(
         path=f"{group.path}/networks/{uuid.uuid4()}",
         kind=ENTRY,
-        owner=group.owner,
+        project=group.project,
         document={"network": {"href": network.path}},
         created=now,
         updated=now,

@@ -23,7 +23,7 @@ def network_spec(
     return NetworkSpec(
         uuid=uuid,
         network=network.path,
-        owner=network.owner or "",
+        owner=network.project or "",
         title=network.name or "",
         forward=kept.forward,
         bridge=kept.bridge or "",

@@ -39,7 +39,7 @@ async def new_port(room: Room, caller: Caller, document: Document) -> Resource:
     }
     port = {name: value for name, value in port.items() if value is not None}
     wishes = await requested_monitoring(room, caller, template, "NetworkPort", f"{WHERE}.")
-    return wishes.on(KeptPort(host=host).on(new_resource("NetworkPort", caller.user, port)))
+    return wishes.on(KeptPort(host=host).on(new_resource("NetworkPort", caller.project, port)))
 
 
 async def _template(room: Room, caller: Caller, given: Document) -> Document:

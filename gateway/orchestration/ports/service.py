@@ -125,4 +125,4 @@ def member(network: Resource, port: Resource) -> Resource:
     """Return the network's entry for a port: on a network that many share, it is still its owner's alone to see."""
     segment = f"networkPorts/{port.path.rpartition('/')[2]}"
     entry = component(network, "NetworkNetworkPort", segment, {"networkPort": {"href": port.path}})
-    return replace(entry, owner=port.owner, created=port.created, updated=port.updated)
+    return replace(entry, project=port.project, created=port.created, updated=port.updated)

@@ -56,7 +56,7 @@ class CaptureRequests(ImageRequests):
 
     async def _image(self, machine: Resource, caller: Caller, document: Document) -> Resource:
         disk = await self._boot_disk(machine)
-        image = new_resource(self.kind, caller.user, document)
+        image = new_resource(self.kind, caller.project, document)
         kept = KeptMachine.of(machine)
         return KeptImage(
             host=kept.host,

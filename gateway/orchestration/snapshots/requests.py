@@ -131,7 +131,7 @@ class SnapshotRequests(ImageRequests):
             raise Invalid(f"the Machine's disks build on {latest}, its latestSnapshot", "relatedImage")
 
     def _image(self, machine: Resource, origin: Origin, document: Document, memory: bool) -> Resource:
-        image = new_resource(self.kind, machine.owner, creating(machine, origin, document))
+        image = new_resource(self.kind, machine.project, creating(machine, origin, document))
         return KeptSnapshot(KeptMachine.of(machine).host, machine.path, memory).on(image)
 
     def _taking(self, caller: Caller, machine: Resource, image: Resource) -> Plan:

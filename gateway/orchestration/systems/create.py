@@ -38,7 +38,7 @@ class SystemCreate:
         await rehearsal.run(drawn.components, chain)
         self.components, self.size = drawn.components, rehearsal.size
         own: Document = {name: self.document[name] for name in OWN if name in self.document}
-        return monitoring.on(new_resource("System", self.caller.user, {**own, "state": "CREATING"}))
+        return monitoring.on(new_resource("System", self.caller.project, {**own, "state": "CREATING"}))
 
     async def _template(self) -> tuple[Document, tuple[str, ...]]:
         """Return the template, and the templates which it is inside of, itself with them."""

@@ -50,7 +50,7 @@ class SystemTemplateService(PackagedService):
 
     async def make(self, caller: Caller, document: Document) -> Resource:
         """Return a new SystemTemplate. Raises what is wrong with it."""
-        made = new_resource(self.kind, caller.user, document)
+        made = new_resource(self.kind, caller.project, document)
         return await self._checked(caller, made, document)
 
     async def change(

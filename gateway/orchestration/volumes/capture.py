@@ -160,7 +160,7 @@ class VolumeCaptures(ResourceService):
         own: Document = {name: document[name] for name in OWN if name in document}
         bootable = document.get("bootable", volume.document.get("bootable", False))
         document = {**own, "state": "CREATING", WHERE: volume.path, "bootable": bootable}
-        image = new_resource(self.kind, volume.owner, document)
+        image = new_resource(self.kind, volume.project, document)
         return KeptImage(
             host=kept.host,
             pool=pool.name,

@@ -84,7 +84,7 @@ async def new_volume(room: Room, caller: Caller, request: VolumeRequest) -> NewV
     capacity = config.get("capacity") or -(-size // KILOBYTE)
     bootable = content is not None and content.bootable
     document.update(state="CREATING", type=wanted.type, capacity=capacity, bootable=bootable)
-    volume = monitoring.on(new_resource("Volume", caller.user, document))
+    volume = monitoring.on(new_resource("Volume", caller.project, document))
     kept = replace(kept, volume=f"cimi-volume-{volume.path.rpartition('/')[2]}.{chosen.format}")
     return NewVolume(kept.on(volume), chosen, where, content)
 

@@ -25,7 +25,7 @@ class VolumeConfigurationService(ResourceService):
         """Return a new VolumeConfiguration. Raises Invalid without a capacity, or for a type that no pool takes."""
         checked = {"type": "mapped", **document}
         self._check(checked)
-        return new_resource(self.kind, caller.user, checked)
+        return new_resource(self.kind, caller.project, checked)
 
     async def change(
         self, caller: Caller, resource: Resource, document: Document, selected: frozenset[str] | None
@@ -52,7 +52,7 @@ class VolumeTemplateService(ResourceService):
     async def make(self, caller: Caller, document: Document) -> Resource:
         """Return a new VolumeTemplate. Raises Invalid when it refers to what does not exist."""
         await check_template(self, caller, document)
-        return new_resource(self.kind, caller.user, document)
+        return new_resource(self.kind, caller.project, document)
 
     async def change(
         self, caller: Caller, resource: Resource, document: Document, selected: frozenset[str] | None

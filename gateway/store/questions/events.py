@@ -24,14 +24,14 @@ async def oldest_position(store: Fetching, log: str) -> int | None:
 
 
 async def events_between(
-    store: Fetching, log: str, between: tuple[int, int], user: str | None, most: int
+    store: Fetching, log: str, between: tuple[int, int], project: str | None, most: int
 ) -> list[tuple[int, str, Resource]]:
-    """Return position, audience and Event of a log's next events that a user may see, in order; by the primary key.
+    """Return position, audience and Event of a log's next events that a project may see, in order; by the primary key.
 
-    The events stand ``between`` two positions: after the first, and up to the second, which is included. ``user`` None
-    sees all.
+    The events stand ``between`` two positions: after the first, and up to the second, which is included. ``project``
+    None sees all.
     """
-    own = () if user is None else (user, EVERYONE)
+    own = () if project is None else (project, EVERYONE)
     sql = "SELECT position, time, audience, document FROM events WHERE log = ? AND position > ? AND position <= ?"
     sql += (" AND audience IN (?, ?)" if own else "") + " ORDER BY position LIMIT ?"
     rows = await store.fetch(sql, (log, *between, *own, most))
@@ -61,12 +61,12 @@ async def ends_of_logs(store: Fetching) -> list[tuple[str, int, int]]:
     return [(log, newest, oldest) for log, newest, oldest in await store.fetch(sql) if oldest is not None]
 
 
-async def events_by_severity(store: Fetching, logs: Sequence[str], user: str | None) -> list[tuple[str, str, int]]:
-    """Return log, severity and number of the events that a user may see; from the table that counts them.
+async def events_by_severity(store: Fetching, logs: Sequence[str], project: str | None) -> list[tuple[str, str, int]]:
+    """Return log, severity and number of the events that a project may see; from the table that counts them.
 
-    ``user`` None sees all. At most some hundred logs.
+    ``project`` None sees all. At most some hundred logs.
     """
     sql = f"SELECT log, severity, sum(size) FROM event_counts WHERE log IN ({marks(logs)}) AND severity NOT NULL"  # noqa: S608
-    own = () if user is None else (user, EVERYONE)
+    own = () if project is None else (project, EVERYONE)
     sql += (" AND audience IN (?, ?)" if own else "") + " GROUP BY log, severity"
     return [(log, severity, size) for log, severity, size in await store.fetch(sql, (*logs, *own))]

@@ -18,13 +18,13 @@ async def staged_sizes(store: Fetching) -> dict[str, int]:
     return dict(await store.fetch(sql))
 
 
-async def waiting_uploads(store: Fetching, owner: str) -> int:
-    """Return how many images of a user wait for their bytes; every image of the user is looked at."""
+async def waiting_uploads(store: Fetching, project: str) -> int:
+    """Return how many images of a project wait for their bytes; every image of the project is looked at."""
     sql = (
-        "SELECT count(*) FROM resources WHERE kind IN ('MachineImage', 'VolumeImage') AND owner = ? "
+        "SELECT count(*) FROM resources WHERE kind IN ('MachineImage', 'VolumeImage') AND project = ? "
         "AND json_extract(internal, '$.source.kind') = 'upload' AND held_by IS NULL"
     )
-    count: int = (await store.fetch(sql, (owner,)))[0][0]
+    count: int = (await store.fetch(sql, (project,)))[0][0]
     return count
 
 

@@ -23,7 +23,7 @@ Swap = Callable[[Path, Path], None]
 def seen(location: str, directory: Path) -> Path:
     """The file of a location, as it is looked at for somebody who may import from the directory."""
     tools = cast("ImageTools", SimpleNamespace(directories=(str(directory),), export_directories=()))
-    return local_file(tools, Caller("ann", Role.OPERATOR, "r1"), location)
+    return local_file(tools, Caller("ann", Role.OPERATOR, "ann", "r1"), location)
 
 
 @pytest.fixture

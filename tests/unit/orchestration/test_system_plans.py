@@ -31,7 +31,7 @@ from gateway.store.durable import from_document, to_document
 from gateway.store.sealing import SEALED, UNOPENED
 from gateway.store.store import Store
 
-CALLER = Caller("me", Role.OPERATOR, "r1", address="192.0.2.1")
+CALLER = Caller("me", Role.OPERATOR, "me", "r1", address="192.0.2.1")
 ASKER = Asker.of(CALLER)
 ASKED_BY = {"user": "me", "role": "operator", "request_id": "r1", "address": "192.0.2.1"}
 WAY = ("machineTemplate", "volumes", 0)

@@ -172,7 +172,7 @@ async def test_what_is_a_users_is_listed_and_counted_shared_or_not(store: Store,
     filters = (parse(text, TYPES),) if text else ()
     query = Query("Machine", filters=filters, visible_to="me")
     assert (await store.page(query)).count == 4
-    page = await store.page(replace(query, owner="me"))
+    page = await store.page(replace(query, project="me"))
     assert ([item.name for item in page.items], page.count) == (["m3", "m4"], 2)
 
 

@@ -25,7 +25,7 @@ class PartOnce:
     The create is remembered beside the answers to clients, and goes with its Job as they do.
     """
 
-    user: str
+    key_space: str
     job: str
     what: str
 
@@ -36,17 +36,17 @@ class PartOnce:
     async def recall(self, transaction: Transaction) -> Outcome | None:
         """Return the part that was made before, with its Job; None when none was. Raises Conflict when it is gone."""
         # The key alone says which part it is: what the request looked like need not be compared.
-        answered = await recall(transaction, self.user, self._key, self._key)
+        answered = await recall(transaction, self.key_space, self._key, self._key)
         return await made_before(transaction, answered) if answered is not None else None
 
     async def remember(self, transaction: Transaction, path: str, job: str) -> None:
         """Write that the part is made: this resource, by this Job."""
-        await remember(transaction, self.user, self._key, self._key, Answered(path, job, existing=False))
+        await remember(transaction, self.key_space, self._key, self._key, Answered(path, job, existing=False))
 
 
 def once(caller: Caller, job: str, what: str) -> Caller:
     """Return the caller whose create of this is done once in this Job, however often it is asked for."""
-    return replace(caller, once=PartOnce(caller.user, job, what))
+    return replace(caller, once=PartOnce(caller.key_space, job, what))
 
 
 async def take_back(room: Room, context: StepContext, caller: Caller, kinds: frozenset[str]) -> None:

@@ -76,7 +76,8 @@ class PackageExports:
         return Plan(
             action=VERB,
             target=resource.path,
-            owner=caller.user,
+            project=caller.project,
+            user=caller.user,
             steps=tuple(step.call() for step in steps),
             locks=tuple(dict.fromkeys(described.locks)),
             settle=SettlePackage(keep=destination is None).call(),

@@ -102,7 +102,8 @@ class PackageImports:
         return Plan(
             action=VERB,
             target=self.collection,
-            owner=caller.user,
+            project=caller.project,
+            user=caller.user,
             steps=tuple(step.call() for step in steps),
             settle=SettlePackage(keep=False, source=source).call(),
             request_id=caller.request_id,
