@@ -27,10 +27,10 @@ guest: setup ## Build the small guest that the catalogue of images lists as demo
 	@mkdir -p var/images
 	@$(BIN)/python -m demo.guest_image var/images/demo.qcow2
 
-# Four at a time, files in their order: guests that boot leave room for what computes, and small files come last.
+# Five at a time, since those with guests mostly wait. What stops libvirt comes last, beside what needs none.
 test: setup-tests ## Run every test, those with real guests included
-	$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder -m 'not exclusive'
-	$(BIN)/pytest -m exclusive
+	$(BIN)/pytest -n 5 --dist loadfile --no-loadscope-reorder -m 'not exclusive' --ignore=tests/unit
+	@tools/beside.sh "$(BIN)/pytest -n 2 tests/unit" "$(BIN)/pytest -m exclusive"
 
 # Needs no libvirt. What is left out is named at its end; `make test` leaves out nothing.
 QUICK := tests/unit tests/api tests/client
