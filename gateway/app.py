@@ -335,14 +335,13 @@ class Gateway:
         await self._listen_for_scrapers(deadlines)
 
     def _handlers(self) -> Handlers:
-        settings = self.settings
         representations = Representations(self.services, self._memory, old_names=self.room.policy.deltacloud)
         return Handlers(
             self.services,
             representations,
-            Answers(self.runner, self.store.get, representations, settings.jobs.answer_wait),
-            Bodies(settings.server.document_seconds),
-            Transfers(self._audit, settings.images.stall_seconds),
+            Answers(self.runner, self.store.get, representations, self.settings.jobs.answer_wait),
+            Bodies(self.settings.server.document_seconds),
+            Transfers(self._audit, self.settings.images.stall_seconds),
         )
 
     async def _listen_for_scrapers(self, deadlines: Deadlines) -> None:

@@ -245,6 +245,8 @@ class EventStream:
         response.content_type, response.charset = "text/event-stream", "utf-8"
         await response.prepare(request)
         _bound_buffer(request)
+        if view.lines:
+            self._feed.follow_lines()
         await self._deliver()
         newest = self._told
         self._readers.setdefault(view, set()).add(reader)

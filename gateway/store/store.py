@@ -8,7 +8,6 @@ from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -20,12 +19,12 @@ from gateway.clock import timestamp
 from gateway.errors import GatewayError, NoSpace, Unavailable
 from gateway.store import schema
 from gateway.store.audit import AuditEntry
-from gateway.store.counts import CountCache
 from gateway.store.events import EventTimes, KeptEvent
 from gateway.store.job_log import JobLine
 from gateway.store.keyring import keyring
 from gateway.store.model import COLUMNS, Page, Query, Resource, from_row
 from gateway.store.pages import read_page, value_sql
+from gateway.store.rules import Rule
 from gateway.store.samples import read_sample, read_samples
 from gateway.store.schema import Reader
 from gateway.store.sealing import Sealing
@@ -38,6 +37,7 @@ PROMISING: ContextVar[bool] = ContextVar("promising", default=False)
 """Set where requests and Jobs write, who are refused what is too much. What the gateway sees, it writes as it is."""
 READERS = 2
 CACHED = 2048
+CACHED_COUNTS = 1000
 AT_ONCE = 500
 """Resources that a walk over all of a kind holds."""
 log = structlog.get_logger("store")
@@ -48,19 +48,6 @@ Watcher = Callable[[Changes], None]
 Listener = Callable[[list[KeptEvent]], None]
 LineReader = Callable[[list[JobLine]], None]
 Auditor = Callable[[list[AuditEntry]], None]
-BeforeCommit = Callable[[Transaction], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """A deed at the end of each transaction that changed resources, inside it, and why it stands in its place."""
-
-    apply: BeforeCommit
-    reason: str
-    kinds: frozenset[str] = frozenset()
-    """Kinds of the resources whose changes the rule is about; empty for all kinds."""
-    of_removals: bool = False
-    """The rule is about resources that were deleted, and about no other change."""
 
 
 class Turns:
@@ -100,6 +87,28 @@ class Turns:
                     turn.set_result(None)
                     return
         self._taken = False
+
+
+class CountCache:
+    """Counts of filtered collections, dropped when a resource of the kind changes."""
+
+    def __init__(self) -> None:
+        self._counts: OrderedDict[tuple[Any, ...], int] = OrderedDict()
+        self._generations: dict[str, int] = {}
+
+    def changed(self, kinds: Iterable[str]) -> None:
+        """Forget the counts of kinds of which resources have changed."""
+        for kind in kinds:
+            self._generations[kind] = self._generations.get(kind, 0) + 1
+
+    async def count(self, kind: str, question: tuple[Any, ...], ask: Callable[[], Awaitable[int]]) -> int:
+        """Return the count for a question about a kind: the kept one, or else what ``ask`` answers."""
+        key = (kind, self._generations.get(kind, 0), *question)
+        if key not in self._counts:
+            self._counts[key] = await ask()
+            while len(self._counts) > CACHED_COUNTS:
+                self._counts.popitem(last=False)
+        return self._counts[key]
 
 
 class Store:

@@ -48,7 +48,7 @@ class Feed:
         """Position of the newest event."""
         store.listen(self._happened)
         store.watch(self._changed, "Job")
-        store.read_lines(self._written)
+        self._has_lines = False
 
     async def open(self) -> None:
         """Learn the position of the newest event."""
@@ -57,6 +57,12 @@ class Feed:
     def take(self, taker: Callable[[list[Item]], None]) -> None:
         """Call ``taker`` on the loop, after each commit, with what there is to tell. It must not block."""
         self._takers.append(taker)
+
+    def follow_lines(self) -> None:
+        """Tell of the lines of Jobs' logs, too, from now on: nothing is made of them before somebody reads them."""
+        if not self._has_lines:
+            self._store.read_lines(self._written)
+        self._has_lines = True
 
     def _happened(self, events: list[KeptEvent]) -> None:
         items = [Item(event.resource, event.audience, event.position) for event in events if event.log == EVERYTHING]

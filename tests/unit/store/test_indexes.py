@@ -12,11 +12,10 @@ import pytest
 
 from gateway.cimi.filter import AttributeType, parse
 from gateway.cimi.registry import TYPES, type_of
-from gateway.store.counts import CountCache
 from gateway.store.filter_sql import index_of
 from gateway.store.model import Page, Query, Resource, SortKey
 from gateway.store.pages import FEW, read_page
-from gateway.store.store import Store
+from gateway.store.store import CountCache, Store
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 MANY = FEW + 100
