@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -38,9 +38,11 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 
 
 @pytest.fixture(autouse=True)
-def promising() -> None:
+def promising() -> Iterator[None]:
     """What these tests write is asked for, where they do not say otherwise."""
-    PROMISER.set("ann")
+    before = PROMISER.set("ann")
+    yield
+    PROMISER.reset(before)
 
 
 async def bounded(store: Store, of_users: dict[str, int] | None = None, **defaults: int) -> Quotas:
