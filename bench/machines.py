@@ -33,7 +33,9 @@ def measure() -> list[Row]:
         directory = Path(home)
         (directory / "images").mkdir()
         shutil.copy(build(directory / "built.qcow2"), directory / "images" / "guest.qcow2")
-        process = GatewayProcess(directory / "gateway", POOL, directory / "images", jobs=f"workers = {COUNT}")
+        process = GatewayProcess(
+            directory / "gateway", POOL, directory / "images", jobs=f"workers = {COUNT}", forked=False
+        )
         process.prepare()
         process.start()
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Coroutine
 from functools import partial
@@ -44,6 +45,7 @@ class Reconciliation:
         self.volumes = VolumeReconciler(room)
         self.networks = NetworkReconciler(room)
         self._host_start = HostStart(room)
+        self._starting = {name: asyncio.Lock() for name in room.drivers}
         self._autostart = AutoStart(room)
         for driver in room.drivers.values():
             driver.subscribe(self._happened)
@@ -61,12 +63,14 @@ class Reconciliation:
     async def _start_host(self, driver: Driver) -> None:
         """Start the host's own networks and pools after a start of the gateway, and after a boot of the host.
 
-        What the host has is learnt here, too: after a boot it may have more.
+        What the host has is learnt here, too: after a boot it may have more. Loops that come at the same moment would
+        each take a boot for new.
         """
-        if await self._autostart.notice(driver):
-            self._host_start.forget(driver)
-        await self._host_start.once(driver)
-        self.room.capacities.learn(driver.name, await driver.host())
+        async with self._starting[driver.name]:
+            if await self._autostart.notice(driver):
+                self._host_start.forget(driver)
+            await self._host_start.once(driver)
+            self.room.capacities.learn(driver.name, await driver.host())
 
     def start(self) -> None:
         """Start the loops of each host: Machines and Networks, Volumes, and addresses of guests."""
