@@ -86,12 +86,14 @@ def load(path: Path) -> Settings:
     unknown = [name for name in document if name not in SECTIONS and name not in ("hypervisor", *QUOTA_SECTIONS)]
     if unknown:
         raise ConfigError(f"{path}: unknown section [{unknown[0]}]")
-    sections = {name: _section(path, name, kind, document.get(name, {})) for name, kind in SECTIONS.items()}
+    sections: dict[str, Any] = {
+        name: _section(path, name, kind, document.get(name, {})) for name, kind in SECTIONS.items()
+    }
     images = sections["images"]
     sections["images"] = replace(images, staging=images.staging or str(Path(sections["store"].path).parent / "staging"))
     hypervisors = _hypervisors(path, document.get("hypervisor"))
-    quotas = {name: read_quotas(path, name, document.get(name, {})) for name in QUOTA_SECTIONS}
-    settings = Settings(path=path, hypervisors=hypervisors, **quotas, **sections)
+    sections |= {name: read_quotas(path, name, document.get(name, {})) for name in QUOTA_SECTIONS}
+    settings = Settings(path=path, hypervisors=hypervisors, **sections)
     _check(settings)
     return settings
 

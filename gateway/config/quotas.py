@@ -18,10 +18,10 @@ def read_quotas(path: Path, section: str, given: Any) -> Mapping[str, int]:
     """Return the quotas in a table, by their names. Raises ConfigError for the first mistake."""
     if not isinstance(given, dict):
         raise ConfigError(f"{path}: [{section}] must be a section")
-    known = {name: quota for name, quota in BY_NAME.items() if quota.counted or section == "quotas"}
+    offered = {name: quota for name, quota in BY_NAME.items() if quota.counted or section == "quotas"}
     for name, value in given.items():
-        if name not in known:
-            raise ConfigError(f"{path}: [{section}] {name}: unknown key; known are {', '.join(sorted(known))}")
+        if name not in offered:
+            raise ConfigError(f"{path}: [{section}] {name}: unknown key; known are {', '.join(sorted(offered))}")
         if not isinstance(value, int) or isinstance(value, bool) or value < 0:
             raise ConfigError(f"{path}: [{section}] {name}: must be a whole number, at least 0, not {value!r}")
     return dict(given)

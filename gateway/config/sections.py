@@ -216,7 +216,7 @@ class Settings:
 
     @property
     def default_quotas(self) -> Defaults:
-        """What projects and users may have where nothing else was set."""
+        """Return what projects and users may have where nothing else was set."""
         return {PROJECT: self.quotas, USER: self.user_quotas}
 
     metrics: MetricsSettings = MetricsSettings()
