@@ -27,10 +27,10 @@ guest: setup ## Build the small guest that the catalogue of images lists as demo
 	@mkdir -p var/images
 	@$(BIN)/python -m demo.guest_image var/images/demo.qcow2
 
-# Five at a time, since those with guests mostly wait. What stops libvirt comes last, beside what needs none.
-test: setup-tests ## Run every test, those with real guests included
+# Five at a time, since those with guests mostly wait. What stops libvirt comes last, beside what needs none of it.
+test: setup-tests ## Run every test, those with real guests included, and the quick ones with Debian 13's libraries, too
 	$(BIN)/pytest -n 5 --dist loadfile --no-loadscope-reorder -m 'not exclusive' --ignore=tests/unit
-	@tools/beside.sh "$(BIN)/pytest -n 2 tests/unit" "$(BIN)/pytest -m exclusive"
+	@tools/beside.sh "$(BIN)/pytest -n 2 tests/unit && $(MAKE) quick-debian13" "$(BIN)/pytest -m exclusive"
 
 # Needs no libvirt. What is left out is named at its end; `make test` leaves out nothing.
 QUICK := tests/unit tests/api tests/client
@@ -44,7 +44,7 @@ quick: $(VENV)/ready ## Run the unit and API tests that need no libvirt, but the
 DEBIAN13 ?= .venv-debian13
 quick-debian13: ## Run the quick tests with the libraries of Debian 13
 	@tools/debian13.sh $(DEBIAN13)
-	PYTHONPATH=. $(DEBIAN13)/bin/python -m pytest -n 2 -m 'not slow' $(QUICK)
+	PYTHONPATH=.:client $(DEBIAN13)/bin/python -m pytest -n 2 -m 'not slow' $(QUICK)
 	$(LEFT_OUT)
 
 coverage: $(VENV)/ready ## Run the quick tests, and tell the branches that they cover; fails below the floor

@@ -206,7 +206,7 @@ class Gateway:
         events = self.settings.events
         recorder = Recorder(events.persistence, events.changes_persistence)
         await recorder.prepare(self.store)
-        quotas = Quotas(self.settings.quotas, self.room.capacities)
+        quotas = Quotas(self.settings.default_quotas, self.room.capacities)
         await quotas.prepare(self.store)
         self.store.obey(commit_rules(recorder, quotas))
         if self.settings.audit.journal:

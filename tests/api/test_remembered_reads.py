@@ -19,6 +19,8 @@ from gateway.users import User
 from tests.api.client import HASH, ROLES, Answer, ApiClient
 from tests.api.raw_http import AUTHORIZATION, connect
 
+pytestmark = pytest.mark.slow
+
 SOME = settings(
     max_examples=12,
     deadline=None,
