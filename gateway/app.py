@@ -15,6 +15,8 @@ from drivers.confined.readers import ConfinedReaders
 from drivers.supervision import Loop, Supervision
 from gateway import wiring
 from gateway.config import Settings
+from gateway.entrance import host_users, listen_here, open_directory
+from gateway.http import local_socket
 from gateway.http.admission import Admission, Limits
 from gateway.http.answers import Answers
 from gateway.http.audit import Audit
@@ -23,6 +25,7 @@ from gateway.http.bodies import Bodies, Transfers
 from gateway.http.door import Deadlines, Door, DoorSettings, possible
 from gateway.http.event_stream import EventStream, StreamPlaces
 from gateway.http.handlers import Handlers
+from gateway.http.local_socket import HostUsers
 from gateway.http.metrics import DoorMetrics, GuestMetrics, LoopMetrics, Metrics
 from gateway.http.quick_reads import QuickReads
 from gateway.http.readiness import Readiness, away
@@ -33,6 +36,8 @@ from gateway.http.tls import Certificate, configured_certificate
 from gateway.jobs.plan import StepRegistry
 from gateway.jobs.runner import JobRunner
 from gateway.listening import named
+from gateway.orchestration.access import uses
+from gateway.orchestration.access.uses import TokenUses
 from gateway.orchestration.commit_rules import commit_rules
 from gateway.orchestration.common.hosts import ConfiguredDrivers, ConfiguredHypervisors
 from gateway.orchestration.common.resource_service import ResourceService
@@ -103,6 +108,7 @@ class Gateway:
         self._loops: tuple[Loop, ...]
         self._readers = ConfinedReaders()
         self._certificate: Certificate | None = None
+        self._host_users: HostUsers | None = None
         self._memory: Memory
         self._open = AsyncExitStack()
         """How to end what was begun, the last first."""
@@ -196,6 +202,7 @@ class Gateway:
         events = self.settings.events
         recorder = Recorder(events.persistence, events.changes_persistence)
         await recorder.prepare(self.store)
+        await open_directory(self.settings, self.store, self.room.directory)
         self.store.obey(commit_rules(recorder))
         for hypervisor in self.settings.hypervisors:
             await show_networks(self.store, hypervisor)
@@ -206,7 +213,8 @@ class Gateway:
     async def _open_stream(self) -> None:
         self._feed = Feed(self.store)
         await self._feed.open()
-        self.authentication = Authentication(Path(self.settings.auth.users_file))
+        self._host_users = await host_users(self.settings)
+        self.authentication = Authentication(self.room.directory, self._host_users)
         events = self.settings.events
         places = StreamPlaces(events.most_streams, events.most_streams_per_user)
         self.stream = EventStream(self._feed, self.authentication, places, supervision=self.supervision)
@@ -265,6 +273,7 @@ class Gateway:
         self._loops = (
             keep("sample retention", samples.turn, ROUND_EVERY),
             keep("event retention", retention.turn, LOOK_EVERY),
+            keep("uses of tokens", TokenUses(self.store, self.authentication.uses).turn, uses.WRITE_EVERY),
             keep("clock", ClockWatch(self.store).turn, clock_watch.LOOK_EVERY),
         )
 
@@ -321,7 +330,13 @@ class Gateway:
         with named("server", server.listen):
             await self.door.open(server.host, server.port)
         log.info("listening", listen=server.listen, tls=bool(context))
+        await self._listen_here()
         await self._listen_for_scrapers(deadlines)
+
+    async def _listen_here(self) -> None:
+        path = Path(self.settings.server.socket)
+        if self._host_users is not None and await listen_here(path, self.door, self._host_users):
+            self._open.callback(local_socket.remove, path)
 
     def _handlers(self) -> Handlers:
         settings = self.settings
@@ -369,6 +384,6 @@ class Gateway:
         return event_loop.alive()
 
     async def reload(self) -> None:
-        """Take up a new certificate; users are taken up by themselves."""
+        """Take up a new certificate."""
         if self._certificate is not None:
             await self._certificate.reload()

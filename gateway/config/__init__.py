@@ -61,7 +61,7 @@ SECTIONS: dict[str, type[Any]] = {
     "compatibility": CompatibilitySettings,
 }
 PATHS = {
-    "server": ("tls_certificate", "tls_key"),
+    "server": ("socket", "tls_certificate", "tls_key"),
     "store": ("path", "key", "former_keys"),
     "auth": ("users_file",),
     "images": ("directories", "export_directories", "staging"),

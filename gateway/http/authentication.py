@@ -1,248 +1,221 @@
-"""HTTP Basic against the users file; anonymous requests are refused (DSP0263 4.1.9)."""
+"""Who makes a request, by which credential, and as whom; anonymous requests are refused (DSP0263 4.1.9).
+
+A request comes by a password (HTTP Basic), a token (Bearer), or the socket of this host. Either way the user, the
+project that was chosen and the role in it follow from what the store says at that moment: what is taken away counts for
+no later request, and who stays connected is told.
+"""
 
 from __future__ import annotations
 
-import asyncio
-import base64
-import hashlib
-import hmac
-import os
-import secrets
-import time
-from collections import OrderedDict
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from datetime import datetime
 
-import structlog
 from prometheus_client import Counter
 
-from gateway.errors import TooManyRequests, Unauthenticated
-from gateway.http.login_limits import Attempt, LoginLimits, Withheld, too_many_of_pair
-from gateway.http.password_threads import PasswordThreads
-from gateway.orchestration.common.contract import Role
-from gateway.users import COST, LONGEST_PASSWORD, User, UsersError, read
+from gateway import clock
+from gateway.errors import Forbidden, Unauthenticated
+from gateway.http.local_socket import HostUsers, Peer
+from gateway.http.passwords import PasswordLogin, Passwords
+from gateway.orchestration.access.changes import HOST, MARK, digest_of
+from gateway.orchestration.common.contract import Caller, Role
+from gateway.orchestration.common.directory import Directory, Standing, Token, User
 
 REALM = 'Basic realm="cimi-gateway", charset="UTF-8"'
-REMEMBERED_SECONDS = 300.0
-"""How long after its last use a right password needs no comparison."""
-MOST_REMEMBERED = 1000
-QUIET_SECONDS = 5.0
-"""Seconds after which an attempt is answered whose refusal is withheld, whether or not anything was compared."""
-AGAIN_AFTER = 5
-"""Seconds after which who is behind a crowded address is to try again."""
-LONGEST_NAME = 64
-# Written, not made: making one takes a quarter of a second at each start. Nobody's password is compared with it as long
-# as a user's, and never right.
-NOBODY = f"$2b${COST:02}${'.' * 53}".encode()
-log = structlog.get_logger("auth")
-
-
-class WrongPassword(Unauthenticated):
-    """The name or the password is wrong; ``name`` is the one that was claimed, cut to 64 characters."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__("the user name or the password is wrong")
-        self.name = name[:LONGEST_NAME]
+LONGEST_TOKEN = 128
+MOST_STANDINGS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Login:
-    """A name and a password that came with a request, without the password itself."""
+class Given:
+    """What a request says of who makes it."""
 
-    name: str
-    mark: bytes
+    authorization: str | None
+    address: str
+    project: str | None = None
+    """Name of the project that it chooses (CIMI-Project)."""
+    peer: Peer | None = None
+    """Who has connected by the socket of this host."""
+
+    @property
+    def is_nobody(self) -> bool:
+        """Whether nothing is said."""
+        return self.authorization is None and self.peer is None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLogin:
+    """A token that came with a request, without its secret."""
+
+    identity: str
+    digest: str
+
+
+Login = PasswordLogin | TokenLogin | Peer
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Who makes a request: the user, the token if they came by one, the project that they chose, and what follows."""
+
+    user: User
+    token: Token | None
+    chosen: str | None
+    standing: Standing
+    credential: str
+
+    def caller(self, request_id: str, address: str) -> Caller:
+        """Return the caller of the request."""
+        standing = self.standing
+        return Caller(
+            standing.user,
+            standing.role,
+            standing.project,
+            request_id,
+            address=address,
+            credential=self.credential,
+            manages=standing.manages,
+            reads_only=standing.reads_only,
+            limited=standing.limited,
+            confined=standing.confined,
+        )
 
 
 class Authentication:
-    """The users, and who of them has given the right password lately. ``outcomes`` counts for /metrics."""
+    """The ways in. ``outcomes`` counts logins that were not remembered, for /metrics."""
 
-    def __init__(self, users_file: Path) -> None:
-        self._path = users_file
-        self._users: dict[str, User] = {}
-        self._stamp: tuple[int, int] | None = None
-        self._secret = secrets.token_bytes(32)
-        self._good: OrderedDict[bytes, tuple[float, str]] = OrderedDict()
-        self._comparing: dict[bytes, asyncio.Event] = {}
-        self._limits = LoginLimits()
-        self._threads = PasswordThreads()
+    def __init__(self, directory: Directory, host_users: HostUsers | None = None) -> None:
+        self._directory = directory
+        self._host_users = host_users
         self.outcomes = Counter("cimi_logins", "Logins that were not remembered", ("outcome",), registry=None)
+        self._passwords = Passwords(directory, self.outcomes)
+        self._standings: dict[tuple[str, str, str | None], Session] = {}
+        """Sessions as they follow from the directory as it is now."""
+        self.uses: dict[str, datetime] = {}
+        """The paths of tokens that were used since somebody took these, each with the time of the last use."""
+        directory.watch(self._standings.clear)
 
     def close(self) -> None:
         """Compare no more passwords."""
-        self._threads.close()
+        self._passwords.close()
 
-    async def authenticate(self, header: str | None, address: str) -> tuple[str, Role]:
-        """Return user and role. Raises Unauthenticated, or TooManyRequests after many attempts.
+    def watch(self, watcher: Callable[[], None]) -> None:
+        """Call ``watcher`` whenever who may do what has changed."""
+        self._directory.watch(watcher)
 
-        Refusals that do not say what came of the attempt come always as late.
+    async def authenticate(self, given: Given) -> Session:
+        """Return who makes a request.
+
+        Raises Unauthenticated, TooManyRequests, and Forbidden for a project in which the user has no role.
         """
-        name, password = self._credentials(header)
-        loop = asyncio.get_running_loop()
-        until = loop.time() + QUIET_SECONDS
-        try:
-            return await self._recognised(name, password, address, until)
-        except Withheld:
-            self.outcomes.labels("throttled").inc()
-            await asyncio.sleep(max(0.0, until - loop.time()))
-            raise
+        if given.authorization is None and given.peer is not None:
+            return self._by_socket(given.peer, given.project)
+        if given.authorization is None:
+            raise Unauthenticated(
+                "credentials are needed: HTTP Basic with a user of this gateway, or a token as Bearer"
+            )
+        if _is_bearer(given.authorization):
+            user, token = self._by_token(given.authorization)
+            return self._session(user, token, given.project)
+        user = await self._passwords.authenticate(given.authorization, given.address)
+        return self._session(user, None, given.project)
 
-    async def _recognised(self, name: str, password: str, address: str, until: float) -> tuple[str, Role]:
-        """Return user and role, comparing the password once for several requests with it at once.
-
-        ``until`` is when a refusal is due that does not say what came of the attempt.
-        """
-        mark = self._mark(name, password)
-        while (other := self._comparing.get(mark)) is not None and not self._remembered(mark, self.user(name)):
-            await self._wait(other, until if self._limits.withholds(address, name[:LONGEST_NAME]) else None)
-        user = self.user(name)
-        if not self._remembered(mark, user):
-            over = self._comparing[mark] = asyncio.Event()
-            try:
-                await self._log_in(user, name, password, address, until)
-            finally:
-                del self._comparing[mark]
-                over.set()
-        assert user is not None
-        self._remember(mark, user)
-        return user.name, Role(user.role)
-
-    async def _wait(self, other: asyncio.Event, until: float | None) -> None:
-        """Wait for another request's comparison. Raises Withheld at ``until``: later would tell that it goes on."""
-        try:
-            async with asyncio.timeout_at(until):
-                await other.wait()
-        except TimeoutError:
-            raise _too_many_from_there() from None
-
-    def login_of(self, header: str | None) -> Login | None:
-        """Return what an Authorization header says; None for what is not HTTP Basic."""
-        try:
-            name, password = basic_credentials(header or "")
-            return Login(name, self._mark(name, password))
-        except ValueError:
-            return None
-
-    def remembered(self, login: Login) -> tuple[str, Role] | None:
-        """Return user and role where the password was right lately, and is still the user's; None says nothing."""
-        user = self.user(login.name)
-        if user is None or not self._remembered(login.mark, user):
-            return None
-        self._remember(login.mark, user)
-        return user.name, Role(user.role)
-
-    def _mark(self, name: str, password: str) -> bytes:
-        return hmac.digest(self._secret, f"{name}\0{password}".encode(), hashlib.sha256)
-
-    def user(self, name: str) -> User | None:
-        """Return the user as the users file has them now: for those who stay connected."""
-        self._reload()
-        return self._users.get(name)
-
-    # One attempt
-
-    async def _log_in(self, user: User | None, name: str, password: str, address: str, until: float) -> None:
-        """Compare the password. Raises WrongPassword or TooManyRequests."""
-        attempt = self._limits.begin(address, name[:LONGEST_NAME])
-        try:
-            if attempt.quiet:
-                right = await self._quietly(attempt, user, password, until)
-            else:
-                right = await self._openly(attempt, user, password)
-        finally:
-            self._limits.end(attempt)
-        if not right:
-            self.outcomes.labels("wrong").inc()
-            log.warning("login refused", user=name[:LONGEST_NAME], address=address)
-            raise WrongPassword(name)
-        self._limits.succeeded(attempt)
-        self.outcomes.labels("right").inc()
-
-    async def _openly(self, attempt: Attempt, user: User | None, password: str) -> bool:
-        try:
-            return await self._matches(attempt, user, password)
-        except TooManyRequests:
-            self._limits.take_back(attempt)
-            self.outcomes.labels("throttled").inc()
-            raise
-
-    async def _quietly(self, attempt: Attempt, user: User | None, password: str, until: float) -> bool:
-        """Return True when it is right. Raises Withheld for everything else, no later than ``until``.
-
-        Users get in so behind an address from which others flood, and these learn nothing: neither which names there
-        are, nor who logs in from there, nor that a password was compared.
-        """
-        turn = self._limits.turn(attempt, QUIET_SECONDS / 2) if user is not None else None
-        if turn is not None:
-            with suppress(TooManyRequests, TimeoutError):
-                async with asyncio.timeout_at(until):
-                    await asyncio.sleep(turn)
-                    if await self._matches(attempt, user, password):
-                        return True
-        if attempt.pause:
-            raise too_many_of_pair(attempt.pause)
-        raise _too_many_from_there()
-
-    async def _matches(self, attempt: Attempt, user: User | None, password: str) -> bool:
-        data = password.encode()
-        hashed = user.hash.encode() if user is not None else NOBODY
-        right = await self._threads.matches(data[:LONGEST_PASSWORD], hashed, first=attempt.trusted)
-        return user is not None and right and len(data) <= LONGEST_PASSWORD
-
-    # What is known
-
-    def _reload(self) -> None:
-        """Take up a changed users file; a broken one keeps what was known."""
-        try:
-            status = os.stat(self._path)  # noqa: PTH116 - at each request, and twice as quick
-            stamp = (status.st_mtime_ns, status.st_ino)
-        except OSError:
-            stamp = None
-        if stamp == self._stamp:
-            return
-        self._stamp = stamp
-        try:
-            self._users = read(self._path)
-        except UsersError as error:
-            log.error("users file not taken up", reason=error.message)
-
-    def _remembered(self, mark: bytes, user: User | None) -> bool:
-        moment, hashed = self._good.get(mark, (0.0, ""))
-        return user is not None and hashed == user.hash and time.monotonic() - moment < REMEMBERED_SECONDS
-
-    def _remember(self, mark: bytes, user: User) -> None:
-        self._good[mark] = (time.monotonic(), user.hash)
-        self._good.move_to_end(mark)
-        while len(self._good) > MOST_REMEMBERED:
-            self._good.popitem(last=False)
-
-    def _credentials(self, header: str | None) -> tuple[str, str]:
-        """Return name and password.
-
-        Credentials that are not HTTP Basic are counted, and no more: they cost a stranger nothing.
-        """
-        if header is None:
-            raise Unauthenticated("credentials are needed: HTTP Basic with a user of this gateway")
-        try:
-            return basic_credentials(header)
-        except ValueError:
+    def _by_token(self, header: str) -> tuple[User, Token]:
+        """Return the user of a token, and the token. Raises Unauthenticated; that is counted, and no more."""
+        login = token_login(header)
+        if login is None:
             self.outcomes.labels("malformed").inc()
-            raise Unauthenticated("the Authorization header is not HTTP Basic") from None
+            raise Unauthenticated("the Authorization header holds no token of this gateway")
+        came = self._bearer(login)
+        if came is None:
+            self.outcomes.labels("wrong").inc()
+            raise Unauthenticated("the token is wrong, was revoked, or is over")
+        return came
+
+    def login_of(self, given: Given) -> Login | None:
+        """Return what a request says of who makes it, to be remembered; None for what is no credential."""
+        if given.authorization is None:
+            return given.peer
+        header = given.authorization
+        return token_login(header) if _is_bearer(header) else self._passwords.login_of(header)
+
+    def remembered(self, login: Login, chosen: str | None) -> Session | None:
+        """Return who came by a login that needs no comparing now; None says nothing."""
+        try:
+            if isinstance(login, Peer):
+                return self._by_socket(login, chosen)
+            if isinstance(login, TokenLogin):
+                came = self._bearer(login)
+                return self._session(*came, chosen) if came is not None else None
+            user = self._passwords.remembered(login)
+            return self._session(user, None, chosen) if user is not None else None
+        except (Forbidden, Unauthenticated):
+            return None
+
+    def holds(self, session: Session) -> bool:
+        """Return whether what made up a session is still so: for those who stay connected."""
+        user, token = session.user, session.token
+        if (user.path and self._directory.user(user.name) != user) or (token is not None and not self._valid(token)):
+            return False
+        try:
+            return self._session(session.user, token, session.chosen).standing == session.standing
+        except Forbidden:
+            return False
+
+    def _session(self, user: User, token: Token | None, chosen: str | None, credential: str = "password") -> Session:
+        if token is not None:
+            credential = f"token {token.path.rpartition('/')[2]}"
+        key = (user.name, credential, chosen)
+        session = self._standings.get(key)
+        if session is None:
+            session = Session(user, token, chosen, self._directory.standing(user, token, chosen), credential)
+            if len(self._standings) >= MOST_STANDINGS:
+                self._standings.clear()
+            self._standings[key] = session
+        return session
+
+    def _by_socket(self, peer: Peer, chosen: str | None) -> Session:
+        """Return who has connected by the socket of this host. Raises Unauthenticated for nobody, and Forbidden."""
+        users, credential = self._host_users, f"uid {peer.uid}"
+        if users is None:
+            raise Unauthenticated("nobody comes in by this socket without credentials")
+        if users.is_admin(peer):
+            return self._session(User("", credential, Role.ADMIN, "", HOST), None, chosen, credential)
+        user = self._directory.user(users.user(peer) or "")
+        if user is None:
+            raise Unauthenticated(f"{credential} is no user of this gateway; [auth] socket_users may make it one")
+        return self._session(user, None, chosen, credential)
+
+    # Tokens
+
+    def _bearer(self, login: TokenLogin) -> tuple[User, Token] | None:
+        token = self._directory.token(login.identity)
+        if token is None or token.digest != login.digest or not self._valid(token):
+            return None
+        user = self._directory.user(token.user)
+        if user is None:
+            return None
+        self.uses[token.path] = clock.now()
+        return user, token
+
+    def _valid(self, token: Token) -> bool:
+        """Return whether a token is still there as it was, and not over."""
+        there = self._directory.token(token.path.rpartition("/")[2])
+        return there == token and (token.expires is None or clock.now() < token.expires)
 
 
-def _too_many_from_there() -> Withheld:
-    return Withheld("too many logins from this address; try again in a moment", AGAIN_AFTER)
+def _is_bearer(header: str) -> bool:
+    return header[:7].lower() == "bearer "
 
 
-def basic_credentials(header: str) -> tuple[str, str]:
-    """Return the name and the password of an Authorization header. Raises ValueError for what is not HTTP Basic.
-
-    aiohttp's ``BasicAuth.decode`` is deprecated, and takes no blanks around the credentials.
-    """
-    scheme, _, encoded = header.partition(" ")
-    if scheme.lower() != "basic":
-        raise ValueError(f"the scheme {scheme[:20]!r} is not Basic")
-    name, colon, password = base64.b64decode(encoded.strip(), validate=True).decode().partition(":")
-    if not colon:
-        raise ValueError("there is no colon between name and password")
-    return name, password
+def token_login(header: str) -> TokenLogin | None:
+    """Return the token of an Authorization header, None where there is none of this gateway's form."""
+    text = header[7:].strip()
+    if len(text) > LONGEST_TOKEN:
+        return None
+    mark, _, rest = text.partition("_")
+    identity, _, secret = rest.partition("_")
+    if mark != MARK or not identity or not secret:
+        return None
+    # Digests of random secrets may be compared as they are: who guesses learns nothing of the secret by the time.
+    return TokenLogin(identity, digest_of(secret))

@@ -24,6 +24,7 @@ from gateway.cimi.registry import type_of
 from gateway.errors import Invalid
 from gateway.http import errors
 from gateway.http.admission import RESERVED, Admission, Limits, Listener
+from gateway.http.local_socket import Peer, peer_of
 from gateway.http.request import CONTENT_TYPES, JSON
 from gateway.http.sparing import SparingLog
 
@@ -92,7 +93,7 @@ def never(_request: web.BaseRequest, _connection: Connection) -> None:
 class Connection(RequestHandler):
     """A connection of aiohttp's with deadlines, which ``look`` holds it to; ``Door`` calls that every now and then."""
 
-    __slots__ = ("_began", "_busy", "_deadlines", "_ends", "_line", "_quick", "_stalled", "_started", "source")
+    __slots__ = ("_began", "_busy", "_deadlines", "_ends", "_line", "_quick", "_stalled", "_started", "peer", "source")
 
     def __init__(self, manager: web.Server, deadlines: Deadlines, ends: Ends, quick: Quick) -> None:
         super().__init__(
@@ -111,6 +112,8 @@ class Connection(RequestHandler):
         self._quick = quick
         self.source = b""
         """Scheme and address, which the meaning of a request's header fields depends on, too."""
+        self.peer: Peer | None = None
+        """Who has connected by a socket of this host."""
         self._line: asyncio.Transport | None = None
         self._began = 0.0
         """Moment at which it was opened, the last answer ended, or the first byte of the next request came."""
@@ -126,6 +129,7 @@ class Connection(RequestHandler):
         assert isinstance(transport, asyncio.Transport)
         self._line = transport
         super().connection_made(transport)
+        self.peer = peer_of(transport.get_extra_info("socket"))
         scheme = "https" if transport.get_extra_info("sslcontext") is not None else "http"
         self.source = f"{scheme} {self._address()}".encode()
 
@@ -185,6 +189,8 @@ class Connection(RequestHandler):
             line.abort()
 
     def _address(self) -> str:
+        if self.peer is not None:
+            return f"uid {self.peer.uid}"
         name = self.transport.get_extra_info("peername") if self.transport is not None else None
         return str(name[0]) if isinstance(name, tuple) else str(name)
 
@@ -276,6 +282,15 @@ class Door:
             listener.guard(self.admission)
             self._sites.append(_Site(self._runner, listener, self._connection, self._context, self._deadlines))
             await self._sites[-1].start()
+        self._keep_looking()
+
+    async def take(self, listener: Listener) -> None:
+        """Let in who connects to a socket of this host that listens already; the door must be open."""
+        listener.guard(self.admission)
+        self._sites.append(_Site(self._runner, listener, self._connection, None, self._deadlines))
+        await self._sites[-1].start()
+
+    def _keep_looking(self) -> None:
         period = min(LOOK_SECONDS, self._deadlines.headers / 4, self._deadlines.idle / 4)
         self._loop = self._supervision.keep(self._name, self._look, period, first_pause=period)
 

@@ -20,16 +20,16 @@ import structlog
 from aiohttp import web
 
 from drivers.supervision import Loop, Supervision
+from gateway import clock
 from gateway.cimi.documents import write_resource
 from gateway.cimi.edge import Edge
 from gateway.cimi.registry import type_of
 from gateway.errors import Invalid, MethodNotAllowed, TooManyRequests, Unavailable
-from gateway.http.authentication import Authentication
-from gateway.http.request import Context
+from gateway.http.authentication import Authentication, Session
+from gateway.http.request import SESSION, Context
 from gateway.orchestration.common.contract import Role
 from gateway.orchestration.common.permissions import audience, demand
 from gateway.orchestration.monitoring.feed import Feed, Item
-from gateway.users import User
 
 PATH = "eventStream"
 GATHER_SECONDS = 0.2
@@ -75,7 +75,7 @@ class Reader:
 
     view: View
     request: web.Request
-    user: User | None
+    session: Session | None
     waiting: deque[bytes] = field(default_factory=deque)
     backlog: int = 0
     since: float = 0.0
@@ -131,6 +131,7 @@ class EventStream:
         self.dropped = 0
         """Readers that were disconnected because they did not keep up."""
         feed.take(self._take)
+        authentication.watch(self._show_out)
 
     def start(self) -> None:
         """Begin to deliver what happens from now on."""
@@ -208,11 +209,14 @@ class EventStream:
         if reader.request.transport is not None:
             reader.request.transport.abort()
 
-    async def _heartbeat(self) -> None:
-        """Tell a dead connection from a quiet one, and look whether the user may still read."""
+    def _show_out(self) -> None:
+        """End the streams of those who may not read as they did: a user, a role, a password or a token has changed."""
         for reader in self._every():
-            if reader.user is not None and self._authentication.user(reader.user.name) != reader.user:
+            if reader.session is not None and not self._authentication.holds(reader.session):
                 reader.close()
+
+    async def _heartbeat(self) -> None:
+        """Tell a dead connection from a quiet one."""
         await self._hand_out(HEARTBEAT, self._every())
 
     # One reader
@@ -230,7 +234,7 @@ class EventStream:
         caller = context.caller
         last = _last_event_id(request, context)
         view = View(audience(caller), context.edge, context.media)
-        reader = Reader(view, request, self._authentication.user(caller.user))
+        reader = Reader(view, request, request.get(SESSION))
         response = web.StreamResponse(headers=_headers(context))
         response.content_type, response.charset = "text/event-stream", "utf-8"
         await response.prepare(request)
@@ -238,12 +242,16 @@ class EventStream:
         await self._deliver()
         newest = self._told
         self._readers.setdefault(view, set()).add(reader)
+        self._show_out()
+        over = _at_the_end(reader)
         try:
             with contextlib.suppress(ConnectionResetError):
                 await self._catch_up(response, view, last, newest)
                 await self._follow(response, reader)
                 await response.write_eof()
         finally:
+            if over is not None:
+                over.cancel()
             self._readers[view].discard(reader)
             if not self._readers[view]:
                 del self._readers[view]
@@ -275,6 +283,15 @@ class EventStream:
             data = reader.taken()
             if data and not reader.closing:
                 await response.write(data)
+
+
+def _at_the_end(reader: Reader) -> asyncio.TimerHandle | None:
+    """Have the stream end when the reader's token does; None for who reads without one that ends."""
+    token = reader.session.token if reader.session is not None else None
+    if token is None or token.expires is None:
+        return None
+    seconds = (token.expires - clock.now()).total_seconds()
+    return asyncio.get_running_loop().call_later(max(0.0, seconds), reader.close)
 
 
 def _latest(items: list[Item]) -> list[Item]:

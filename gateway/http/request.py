@@ -11,6 +11,7 @@ import re
 import secrets
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus
 
 from aiohttp import web
@@ -28,10 +29,14 @@ from gateway.errors import (
     UnsupportedMediaType,
     UriTooLong,
 )
+from gateway.http.authentication import Given, Session
 from gateway.orchestration.common.contract import Caller, Part
 from gateway.orchestration.common.resource_service import ResourceService
 
 READS = ("GET", "HEAD")
+# The aiohttp of Debian 13 has no keys of requests: a name serves there.
+SESSION = web.RequestKey("session", Session) if TYPE_CHECKING or hasattr(web, "RequestKey") else "session"
+"""Key of who makes a request, for what goes on for longer than its answer."""
 LONGEST_URL = 8192
 MOST_PARAMETERS = 256
 MOST_HEADER_BYTES = 65_536
@@ -144,6 +149,12 @@ def request_id(request: web.Request) -> str:
     """Return the client's own X-Request-ID when it is harmless, else a new one."""
     given = request.headers.get("X-Request-ID", "")
     return given if re.fullmatch(r"[A-Za-z0-9._-]{1,64}", given) else secrets.token_hex(8)
+
+
+def given_of(request: web.BaseRequest, address: str) -> Given:
+    """Return what a request says of who makes it; ``address`` is where it comes from."""
+    headers, peer = request.headers, getattr(request.protocol, "peer", None)
+    return Given(headers.get("Authorization"), address, headers.get("CIMI-Project") or None, peer)
 
 
 def idempotency_key(request: web.Request) -> str | None:

@@ -39,14 +39,9 @@ class Line:
 
 def logger_of(job: str, plan: Plan) -> Any:
     """Return the logger of a Job's lines (structlog's, with the fields bound)."""
-    return structlog.get_logger("jobs").bind(
-        job=job, **_subjects(plan), user=plan.initiator, **_project(plan), request=plan.request_id
-    )
-
-
-def _project(plan: Plan) -> dict[str, str]:
-    """Return the project as a field, where it is another than the user's own."""
-    return {"project": plan.project} if plan.user else {}
+    user = plan.user or plan.project
+    shared = {"project": plan.project} if user != plan.project else {}
+    return structlog.get_logger("jobs").bind(job=job, **_subjects(plan), user=user, **shared, request=plan.request_id)
 
 
 async def beginning(transaction: Transaction, plan: Plan) -> Line:
@@ -61,7 +56,7 @@ async def beginning(transaction: Transaction, plan: Plan) -> Line:
 def _who(plan: Plan) -> str:
     """Return who asked for the Job; of what the gateway does by itself also why, and whose it is."""
     if not plan.reason:
-        return plan.initiator or "the gateway"
+        return plan.user or plan.project or "the gateway"
     return f"the gateway for {plan.project}: {plan.reason}" if plan.project else f"the gateway: {plan.reason}"
 
 

@@ -61,12 +61,7 @@ class Plan:
     reason: str = ""
     """The reason why the gateway does it by itself; empty for what a user asks for."""
     user: str = ""
-    """Name of the user who asked for it; empty where it is the project's name, as it is in a project of one's own."""
-
-    @property
-    def initiator(self) -> str:
-        """Return the name of the user who asked for the Job, or of the project that the gateway does it for."""
-        return self.user or self.project
+    """Name of the user who asked for it; empty stands for the project's id, as of a project of one's own."""
 
 
 @dataclass(frozen=True, slots=True)

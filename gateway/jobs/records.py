@@ -44,7 +44,8 @@ def new_job(plan: Plan, state: str) -> Resource:
     if plan.parent_job:
         document["parentJob"] = {"href": plan.parent_job}
     job = Resource(f"jobs/{uuid.uuid4()}", "Job", plan.project, document, now, now)
-    return KeptJob(plan.request_id, plan.address, plan.user).on(job)
+    user = plan.user if plan.user != plan.project else ""
+    return KeptJob(plan.request_id, plan.address, user).on(job)
 
 
 def references(paths: tuple[str, ...]) -> list[Document]:
@@ -74,7 +75,11 @@ def plan_to_document(plan: Plan) -> Document:
     """
     document = asdict(plan)
     document["owner"] = document.pop("project")
-    return {name: value for name, value in document.items() if value or name not in ("reason", "user")}
+    if not plan.reason:
+        del document["reason"]
+    if plan.user in ("", plan.project):
+        del document["user"]
+    return document
 
 
 def plan_from_document(document: Document) -> Plan:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol, Self
 
@@ -43,16 +43,21 @@ class Caller:
     """The reason why the gateway asks by itself, in the name of the resource's owner; empty for a user's request."""
     once: Once | None = None
     """The memory, in place of an Idempotency-Key, of a Job that may ask again after a crash."""
-
-    @property
-    def another_name(self) -> str:
-        """Return the user's name where it is not the project's id: in plans and Jobs it stands beside that then."""
-        return "" if self.user == self.project else self.user
+    credential: str = ""
+    """The credential that the request came by, in words: ``password``, ``token 3f2a``, ``uid 1000``."""
+    manages: bool = False
+    """Whether the caller may choose the members of the project."""
+    reads_only: bool = False
+    """Whether the credential lets nothing be changed."""
+    limited: bool = False
+    """Whether the credential allows less than the user may, or not for ever: it gives out no other."""
+    confined: bool = False
+    """Whether the credential counts in this one project."""
 
     @property
     def key_space(self) -> str:
         """Return within what the user's Idempotency-Keys are unique: the user in the project."""
-        return f"{self.project}/{self.user}" if self.another_name else self.project
+        return self.project if self.user == self.project else f"{self.project}/{self.user}"
 
 
 @dataclass(frozen=True)
@@ -72,7 +77,7 @@ class Asker:
     @classmethod
     def of(cls, caller: Caller) -> Self:
         """Return what a plan keeps of this caller."""
-        project = caller.project if caller.another_name else ""
+        project = caller.project if caller.project != caller.user else ""
         return cls(caller.user, caller.role, caller.request_id, caller.address, project)
 
     def caller(self, job: str | None) -> Caller:
@@ -110,6 +115,8 @@ class Outcome:
     """Path of what an action makes, when that is known before it is there."""
     existing: bool = False
     """The resource was there before, as it was asked for: a create has made nothing."""
+    shown_once: Mapping[str, str] = field(default_factory=dict)
+    """Attributes that the answer to the create shows, and nothing later: a token."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from drivers.supervision import Supervision
 from gateway.jobs.queues import ResourceLocks
 from gateway.jobs.runner import JobRunner
 from gateway.orchestration.common.contract import Service
+from gateway.orchestration.common.directory import Directory
 from gateway.orchestration.common.hosts import ConfiguredDrivers, ConfiguredHypervisors
 from gateway.orchestration.common.staging import Staging
 from gateway.ovf.package import PLAIN, PackageReader
@@ -138,6 +139,8 @@ class Room:
     """The bytes that Volumes have taken of their pools, as last seen."""
     promises: Promises = field(default_factory=Promises)
     """The ranges and MAC addresses that imports under way are going to ask for: nobody else gets them."""
+    directory: Directory = field(default_factory=Directory)
+    """The users, projects, members and tokens, at hand."""
     services: dict[str, Service] = field(default_factory=dict)
     """The services by kind, for Jobs that ask for changes of other families' resources."""
     families: dict[str, Callable[[Room], Service]] = field(default_factory=dict)

@@ -133,7 +133,7 @@ class ComponentMover:
     async def _refused(self, path: str, error: GatewayError) -> str:
         """Return a failed nested Job, which tells of a member that could not even begin."""
         caller, parent = self.caller, self.context.job
-        plan = Plan(self.action, path, caller.project, (), parent_job=parent, user=caller.another_name)
+        plan = Plan(self.action, path, caller.project, (), parent_job=parent, user=caller.user)
         async with self.room.store.transaction() as transaction:
             return await self.room.runner.refused(transaction, plan, failure(error))
 

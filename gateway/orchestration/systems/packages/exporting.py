@@ -77,7 +77,7 @@ class PackageExports:
             action=VERB,
             target=resource.path,
             project=caller.project,
-            user=caller.another_name,
+            user=caller.user,
             steps=tuple(step.call() for step in steps),
             locks=tuple(dict.fromkeys(described.locks)),
             settle=SettlePackage(keep=destination is None).call(),

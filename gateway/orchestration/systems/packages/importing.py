@@ -103,7 +103,7 @@ class PackageImports:
             action=VERB,
             target=self.collection,
             project=caller.project,
-            user=caller.another_name,
+            user=caller.user,
             steps=tuple(step.call() for step in steps),
             settle=SettlePackage(keep=False, source=source).call(),
             request_id=caller.request_id,

@@ -1,0 +1,51 @@
+"""Who may come in, at the start: the users of the first start, the users of this host, and the socket for these."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import structlog
+
+from gateway import users
+from gateway.config import Settings
+from gateway.http import local_socket
+from gateway.http.door import Door
+from gateway.http.local_socket import HostUsers
+from gateway.listening import named
+from gateway.orchestration.access.changes import host_project
+from gateway.orchestration.access.first_users import import_users
+from gateway.orchestration.common.directory import Directory
+from gateway.store.store import Store
+
+log = structlog.get_logger("gateway")
+
+
+async def open_directory(settings: Settings, store: Store, directory: Directory) -> None:
+    """Have all users in the store, and in the directory. Nobody asked for these: events do not tell of them."""
+    await import_users(store, await asyncio.to_thread(users.read, Path(settings.auth.users_file)))
+    if settings.server.socket:
+        async with store.transaction() as transaction:
+            await host_project(transaction)
+    await directory.open(store)
+
+
+async def host_users(settings: Settings) -> HostUsers | None:
+    """Return the users of this host; None without a socket for them. Raises ConfigError."""
+    server, auth = settings.server, settings.auth
+    return await asyncio.to_thread(HostUsers, server.socket_group, auth.socket_users) if server.socket else None
+
+
+async def listen_here(path: Path, door: Door, here: HostUsers) -> bool:
+    """Listen at the socket for this host, and return whether it is the gateway's own, and not made by systemd.
+
+    Raises CannotListen and ConfigError.
+    """
+    listener = local_socket.handed_over()
+    own = listener is None
+    if listener is None:
+        with named("server", str(path), "socket"):
+            listener = await asyncio.to_thread(local_socket.make, path, here)
+    await door.take(listener)
+    log.info("listening", socket=str(path))
+    return own
