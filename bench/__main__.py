@@ -48,13 +48,13 @@ MEASURES: dict[str, Callable[[], list[Row]]] = {
 }
 
 
-def main(asked: list[str]) -> None:
-    """Measure what was asked for, or everything; what is known is printed at once."""
-    unknown = sorted({*asked} - {*MEASURES})
+def main(names: list[str]) -> None:
+    """Run the named measures, or all; print each result as soon as there is one."""
+    unknown = sorted({*names} - {*MEASURES})
     if unknown:
         raise SystemExit(f"no such measure: {', '.join(unknown)}; there are {', '.join(MEASURES)}")
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
-    reached = [_measured(name) for name in asked or MEASURES]
+    reached = [_measured(name) for name in names or MEASURES]
     raise SystemExit(0 if all(reached) else 1)
 
 

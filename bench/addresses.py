@@ -36,14 +36,14 @@ async def measure() -> list[Row]:
 
 
 async def _allocation() -> Row:
-    """Over HTTP, each with its Job; medians of the first and of the last ones."""
+    """Compare the medians of the last and the first addresses that are reserved over HTTP, each with its Job."""
     with tempfile.TemporaryDirectory() as home:
-        known = settings(Path(home))
-        hypervisor = replace(known.hypervisors[0], address_pools=(AddressPool("10.0.0.0/8", 20),))
-        running = Gateway(replace(known, hypervisors=(hypervisor,)), {"local": MemoryDriver()})
+        configured = settings(Path(home))
+        hypervisor = replace(configured.hypervisors[0], address_pools=(AddressPool("10.0.0.0/8", 20),))
+        running = Gateway(replace(configured, hypervisors=(hypervisor,)), {"local": MemoryDriver()})
         await running.start()
         try:
-            times = await _reserve(f"http://{known.server.listen}/cimi/")
+            times = await _reserve(f"http://{configured.server.listen}/cimi/")
         finally:
             await running.stop()
     ratio = statistics.median(times[-AT_ONCE:]) / statistics.median(times[:AT_ONCE])
@@ -67,10 +67,10 @@ async def _reserve(base: str) -> list[float]:
 
 async def _post(session: aiohttp.ClientSession, url: str, document: dict[str, Any]) -> dict[str, Any]:
     async with session.post(url, data=json.dumps(document)) as answer:
-        found: dict[str, Any] = await answer.json()
+        made: dict[str, Any] = await answer.json()
         if answer.status != 201:
-            raise SystemExit(f"{url} answered {answer.status}: {found}")
-        return found
+            raise SystemExit(f"{url} answered {answer.status}: {made}")
+        return made
 
 
 async def _pages() -> list[Row]:

@@ -51,7 +51,7 @@ async def _beside_readers() -> Row:
 
 
 async def _median_latency(url: str) -> float:
-    """Seconds of a GET, measured by a process of its own, one GET at a time with pauses."""
+    """Measure the median seconds of a GET by a process of its own, one GET at a time with pauses."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "bench.latency", url, str(GETS), stdout=asyncio.subprocess.PIPE
     )
@@ -133,7 +133,7 @@ def _event(number: int) -> NewEvent:
 
 
 async def _page_row(stores: dict[int, Store], text: str) -> Row:
-    """The last 100 of what fits."""
+    """Compare the page of the last 100 events that fit the filter in the large store with that in the small one."""
     filters = (parse(text, type_of("Event").filter_types),) if text else ()
     times: dict[int, list[float]] = {count: [] for count in stores}
     for _ in range(60):

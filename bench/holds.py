@@ -13,10 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from unittest import mock
 
-import aiohttp
-
-from bench.private import equipped, fill, known, machine, serving
+from bench.private import equipped, fill, hold, machine, serving
 from bench.report import Row
+from demo.basic_auth import basic_auth
 from drivers.memory import MemoryDriver
 
 COUNT = 1000
@@ -28,7 +27,7 @@ async def measure() -> list[Row]:
         await fill(Path(home) / "gateway.db", COUNT, machine, equipped)
         driver = MemoryDriver()
         for number in range(COUNT):
-            known(driver, machine(number))
+            hold(driver, machine(number))
         async with serving(Path(home), driver) as running:
             for loop in tuple(running.supervision.loops.values()):
                 await loop.stop()  # What they take of the loop is not meant.
@@ -39,7 +38,7 @@ async def measure() -> list[Row]:
 
 async def _longest(base: str, url: str, media: str) -> float:
     """Return the seconds of the longest call of the loop while the page is read twice, made anew and from memory."""
-    headers = {"Accept": f"application/{media}", "Authorization": aiohttp.encode_basic_auth("admin", "secret")}
+    headers = {"Accept": f"application/{media}", "Authorization": basic_auth("admin", "secret")}
     longest = 0.0
     for _ in range(2):
         # A process of its own: the client's calls of the loop are not meant.

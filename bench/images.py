@@ -56,7 +56,7 @@ def serve(directory: Path) -> tuple[int, subprocess.Popen[bytes]]:
 
 
 def write_disk(path: Path) -> None:
-    """1 GiB, all of it bytes that mean something: the hardest case, since holes cost nothing."""
+    """Write 1 GiB, all of it bytes that mean something: the hardest case, since holes cost nothing."""
     block = os.urandom(1024**2)
     with path.open("wb") as file:
         file.write(b"\xfa" * 510 + b"\x55\xaa" + block[512:])
@@ -79,7 +79,7 @@ def rows(process: GatewayProcess, url: str, directory: Path) -> list[Row]:
 
 
 def warm(url: str) -> None:
-    """The server is up, and the file in the page cache."""
+    """Wait until the server is up, and read the file into the page cache."""
     for _ in range(100):
         if subprocess.run(["curl", "-sf", "-o", "/dev/null", url], check=False).returncode == 0:
             return
@@ -110,7 +110,7 @@ def through_gateway(client: CimiClient, url: str) -> float:
 
 
 def most_resident(process: GatewayProcess, client: CimiClient, url: str) -> float:
-    """The largest resident memory, in MB, while several imports run at once."""
+    """Return the largest resident memory, in MB, while several imports run at once."""
     over, seen = threading.Event(), [resident(process)]
 
     def look() -> None:

@@ -9,11 +9,13 @@ import time
 
 import aiohttp
 
+from demo.basic_auth import basic_auth
+
 PAUSE = 0.005
 
 
 async def latency(url: str, count: int) -> float:
-    headers = {"Accept": "application/json", "Authorization": aiohttp.encode_basic_auth("admin", "secret")}
+    headers = {"Accept": "application/json", "Authorization": basic_auth("admin", "secret")}
     times = []
     async with aiohttp.ClientSession(headers=headers) as session:
         for _ in range(count):

@@ -74,7 +74,7 @@ def _document(image: str) -> dict[str, object]:
 
 
 def _through_gateway(client: CimiClient, image: str) -> tuple[float, list[tuple[str, str]]]:
-    """The time, and the definitions and overlays that were made, to make them again directly."""
+    """Return the time, and the definitions and overlays that were made, to make them again directly."""
     began = time.perf_counter()
     with ThreadPoolExecutor(COUNT) as threads:
         made = list(threads.map(lambda _n: started(client, image), range(COUNT)))
@@ -100,7 +100,7 @@ def started(client: CimiClient, image: str) -> str:
 
 
 def _directly(definitions: list[tuple[str, str]]) -> float:
-    """The same libvirt calls: overlay, seed volume with its bytes, define, start; as many threads."""
+    """Time the same libvirt calls: overlay, seed volume with its bytes, define, start; as many threads."""
     host = libvirt.open("qemu:///system")
     pool = host.storagePoolLookupByName(POOL)
     base = next(volume for volume in pool.listAllVolumes() if volume.name().startswith("cimi-image-"))

@@ -41,7 +41,7 @@ async def measure() -> list[Row]:
 
 
 async def _sampling() -> list[Row]:
-    """With domains that are defined in a libvirtd of their own; each meter writes a sample with each look."""
+    """Measure looks at domains of a private libvirtd, in each of which every meter writes a sample."""
     hypervisor.quiet()
     daemon = PrivateLibvirtd()
     daemon.start()
@@ -63,15 +63,15 @@ def _define(daemon: PrivateLibvirtd) -> list[Resource]:
     disk = daemon.home / "disk.raw"
     disk.write_bytes(bytes(65536))
     disk.chmod(0o666)
-    found = []
+    machines = []
     with hypervisor.connection(daemon.uri) as host:
         for number in range(DOMAINS):
             identity = str(uuid.uuid4())
             host.defineXML(_xml(identity, disk))
             document = {"name": f"machine {number}", "state": "STOPPED", "cpu": 1, "memory": 65536}
             path, facts = f"machines/{identity}", {"host": "local"}
-            found.append(Resource(path, "Machine", "me", document, NOW, NOW, internal=facts))
-    return found
+            machines.append(Resource(path, "Machine", "me", document, NOW, NOW, internal=facts))
+    return machines
 
 
 def _xml(identity: str, disk: Path) -> str:
@@ -84,7 +84,7 @@ def _xml(identity: str, disk: Path) -> str:
 
 
 async def _cost(store: Store, daemon: PrivateLibvirtd, machines: list[Resource]) -> tuple[float, float]:
-    """Per cent of a core: of this process, which does nothing else, and of libvirtd."""
+    """Return per cent of a core: of this process, which does nothing else, and of libvirtd."""
     driver = LibvirtDriver(HypervisorSettings("local", daemon.uri, "default", "default"))
     sampler = Sampler(store, {"local": driver}, PERIOD)
     config = {"sampleInterval": 1, "timeScope": "Point"}
@@ -126,7 +126,7 @@ async def _pages() -> list[Row]:
         store = await Store.open(Path(home) / "gateway.db")
         try:
             meters = {count: await _filled(store, count) for count in (SMALL, LARGE)}
-            return [await _row(store, meters, what, *asked) for what, asked in _questions().items()]
+            return [await _row(store, meters, what, *question) for what, question in _questions().items()]
         finally:
             await store.close()
 
@@ -146,7 +146,7 @@ async def _filled(store: Store, count: int) -> str:
 
 
 def _questions() -> dict[str, tuple[str, str, bool]]:
-    """What is asked, as filter, position of the first sample, and whether the newest come first."""
+    """Return the questions by name: filter, position of the first sample, and whether the newest come first."""
     return {
         "the newest": ("", "first", True),
         "the oldest": ("", "first", False),

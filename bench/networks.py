@@ -48,7 +48,7 @@ def _ratio(client: CimiClient) -> float:
 
 
 def _through_gateway(client: CimiClient) -> tuple[float, list[tuple[str, str]]]:
-    """The time, and the definitions of network and filter that were made, to make them again directly."""
+    """Return the time, and the definitions of network and filter that were made, to make them again directly."""
     began = time.perf_counter()
     with ThreadPoolExecutor(COUNT) as threads:
         made = list(threads.map(lambda _n: _started(client), range(COUNT)))
@@ -78,7 +78,7 @@ def _definition(host: libvirt.virConnect, old: str) -> tuple[str, str]:
 
 
 def _directly(definitions: list[tuple[str, str]]) -> float:
-    """The same libvirt calls by as many threads: define the filter and the network, start it, let it autostart."""
+    """Time the same libvirt calls by as many threads: define the filter and the network, start it, let it autostart."""
     host = libvirt.open("qemu:///system")
     began = time.perf_counter()
     with ThreadPoolExecutor(COUNT) as threads:

@@ -52,7 +52,7 @@ def _row(client: CimiClient, file: Path) -> Row:
 
 
 def _round(client: CimiClient, image: str) -> float:
-    """One after the other, so that both meet the same host."""
+    """Make the same Machine both ways, one after the other, so that both meet the same host."""
     began = time.perf_counter()
     machine = started(client, image)
     ours = time.perf_counter() - began

@@ -47,14 +47,14 @@ def measure() -> list[Row]:
 
 
 def write_package(directory: Path) -> Path:
-    """An archive with a streamOptimized vmdk of 1 GiB, all of it bytes that mean something."""
+    """Write an archive with a streamOptimized vmdk of 1 GiB, all of it bytes that mean something."""
     raw, vmdk, package = directory / "disk.raw", directory / VMDK, directory / "big.ova"
     write_disk(raw)
     options = ["-o", "subformat=streamOptimized"]
     subprocess.run(["qemu-img", "convert", "-f", "raw", "-O", "vmdk", *options, raw, vmdk], check=True)
     raw.unlink()
-    shown = subprocess.run(["qemu-img", "info", "--output=json", vmdk], capture_output=True, check=True)
-    descriptor = described(json.loads(shown.stdout)["virtual-size"], vmdk.stat().st_size)
+    described_disk = subprocess.run(["qemu-img", "info", "--output=json", vmdk], capture_output=True, check=True)
+    descriptor = described(json.loads(described_disk.stdout)["virtual-size"], vmdk.stat().st_size)
     with vmdk.open("rb") as opened:
         summed = hashlib.file_digest(opened, "sha256").hexdigest()
     manifest = write_manifest([("big.ovf", hashlib.sha256(descriptor).hexdigest()), (VMDK, summed)])

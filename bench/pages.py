@@ -12,8 +12,9 @@ from urllib.parse import quote
 
 import aiohttp
 
-from bench.private import RARE_CPU, fill, known, machine, serving, volume
+from bench.private import RARE_CPU, fill, hold, machine, serving, volume
 from bench.report import Row
+from demo.basic_auth import basic_auth
 from drivers.memory import MemoryDriver
 from gateway.app import Gateway
 from gateway.store.model import Resource
@@ -40,7 +41,7 @@ async def measure() -> list[Row]:
 
 
 async def measure_volumes() -> list[Row]:
-    """With the count, and the operations of each Volume."""
+    """Compare a page of many Volumes, with the count and the operations of each, to one of few."""
     async with AsyncExitStack() as stack:
         small, large = [await stack.enter_async_context(_many(count, volume)) for count in (SMALL, VOLUMES)]
         ratio = await _ratio(small, large, "volumes?$last=20")
@@ -48,7 +49,10 @@ async def measure_volumes() -> list[Row]:
 
 
 async def _ratio(small: Get, large: Get, url: str) -> float:
-    """Median time in the large collection against that in the small one; the two take turns, each first in turn."""
+    """Return the median time in the large collection against that in the small one.
+
+    The two take turns, each first in turn.
+    """
     times: dict[Get, list[float]] = {small: [], large: []}
     for number in range(ROUNDS):
         for get in (small, large)[:: 1 if number % 2 else -1]:
@@ -60,10 +64,10 @@ async def _ratio(small: Get, large: Get, url: str) -> float:
 
 @asynccontextmanager
 async def _many(count: int, make: Callable[[int], Resource]) -> AsyncIterator[Get]:
-    """So many Machines or Volumes, and a hypervisor that has them all."""
+    """Serve so many Machines or Volumes over a hypervisor that has them all."""
     driver = MemoryDriver()
     for resource in map(make, range(count)):
-        known(driver, resource)
+        hold(driver, resource)
     with tempfile.TemporaryDirectory() as home:
         await fill(Path(home) / "gateway.db", count, make)
         async with serving(Path(home), driver) as running, _getting(running) as get:
@@ -73,7 +77,7 @@ async def _many(count: int, make: Callable[[int], Resource]) -> AsyncIterator[Ge
 @asynccontextmanager
 async def _getting(running: Gateway) -> AsyncIterator[Get]:
     base = f"http://{running.settings.server.listen}/cimi/"
-    headers = {"Authorization": aiohttp.encode_basic_auth("admin", "secret")}
+    headers = {"Authorization": basic_auth("admin", "secret")}
     async with aiohttp.ClientSession(headers=headers) as session:
 
         async def get(url: str) -> bytes:

@@ -98,7 +98,10 @@ async def fill(
     make: Callable[[int], Resource] = machine,
     parts: Callable[[Resource], tuple[Resource, ...]] = nothing_more,
 ) -> None:
-    """With an EventLog for each, as a gateway's first start and each creation make them, and the ``parts`` of each."""
+    """Write a store with so many resources, an EventLog for each, and the ``parts`` of each.
+
+    The logs are those that a gateway's first start and each creation make.
+    """
     store = await Store.open(path)
     await Recorder("monthly", "yearly").prepare(store)
     await store.close()
@@ -116,8 +119,8 @@ async def fill(
     await store.close()
 
 
-def known(driver: MemoryDriver, resource: Resource) -> None:
-    """Its domain or volume is on the hypervisor as it is stored, so that comparing finds nothing to change."""
+def hold(driver: MemoryDriver, resource: Resource) -> None:
+    """Put its domain or volume on the hypervisor as it is stored, so that comparing finds nothing to change."""
     if resource.kind == "Machine":
         domain = _domain(resource)
         driver.state.domains[domain.uuid] = domain
@@ -144,7 +147,7 @@ async def gateway(home: Path, count: int) -> AsyncIterator[Gateway]:
     await fill(home / "gateway.db", count)
     driver = MemoryDriver()
     for number in range(count):
-        known(driver, machine(number))
+        hold(driver, machine(number))
     async with serving(home, driver) as running:
         yield running
 

@@ -22,6 +22,7 @@ from bench import wrk
 from bench.private import free_port, machine
 from bench.quiet import cpu_seconds, quiet, resident_megabytes
 from bench.report import Row
+from demo.basic_auth import basic_auth
 
 STORED = 10_000
 ROUNDS = 5
@@ -129,7 +130,7 @@ async def _asked(gateway: str, read: Read, bodies: Path) -> dict[str, str]:
 
     Everything is asked for once, so that the load finds what is asked for again and again.
     """
-    headers = {"Accept": f"application/{read.media}", "Authorization": aiohttp.encode_basic_auth("admin", "secret")}
+    headers = {"Accept": f"application/{read.media}", "Authorization": basic_auth("admin", "secret")}
     async with aiohttp.ClientSession(headers=headers) as session:
         urls = iter(read.urls)
 

@@ -67,7 +67,7 @@ def _running(directory: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def _loading() -> float:
-    """Seconds that a Python with the largest libraries takes, which no gateway gets below."""
+    """Time a Python that loads the largest libraries, which no gateway gets below."""
     began = time.perf_counter()
     subprocess.run([sys.executable, "-c", "import aiohttp, libvirt, lxml.etree"], check=True)
     return time.perf_counter() - began

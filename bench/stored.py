@@ -12,7 +12,7 @@ from pathlib import Path
 
 import structlog
 
-from bench.private import equipped, fill, known, machine, serving
+from bench.private import equipped, fill, hold, machine, serving
 from drivers.memory import MemoryDriver
 
 
@@ -21,7 +21,7 @@ async def serve(home: Path, count: int) -> None:
         await fill(home / "gateway.db", count, machine, equipped)
     driver = MemoryDriver()
     for number in range(count):
-        known(driver, machine(number))
+        hold(driver, machine(number))
     async with serving(home, driver) as running:
         print(running.settings.server.listen, flush=True)
         await asyncio.Event().wait()

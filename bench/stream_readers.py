@@ -7,6 +7,8 @@ import sys
 
 import aiohttp
 
+from demo.basic_auth import basic_auth
+
 
 async def read(session: aiohttp.ClientSession, url: str) -> None:
     async with session.get(url) as answer:
@@ -16,7 +18,7 @@ async def read(session: aiohttp.ClientSession, url: str) -> None:
 
 
 async def readers(url: str, count: int) -> None:
-    headers = {"Accept": "text/event-stream", "Authorization": aiohttp.encode_basic_auth("admin", "secret")}
+    headers = {"Accept": "text/event-stream", "Authorization": basic_auth("admin", "secret")}
     timeout = aiohttp.ClientTimeout(total=None)
     connector = aiohttp.TCPConnector(limit=count)
     async with aiohttp.ClientSession(headers=headers, connector=connector, timeout=timeout) as session:

@@ -60,7 +60,7 @@ def _machine(image: str, network: str, volume: str) -> dict[str, Any]:
 
 
 def _as_one(client: CimiClient, image: str) -> float:
-    """Seconds; half of the machines on each network, each with a volume of its own."""
+    """Time one System; half of the machines on each network, each with a volume of its own."""
     half = MACHINES // NETWORKS
     descriptors: list[dict[str, Any]] = []
     for name in ("a", "b"):
@@ -80,7 +80,7 @@ def _as_one(client: CimiClient, image: str) -> float:
 
 
 def _apart(client: CimiClient, image: str) -> float:
-    """Seconds; what is needed first is made first, everything else at once."""
+    """Time the same resources made one by one; what is needed first is made first, everything else at once."""
     began = time.perf_counter()
     with ThreadPoolExecutor(MACHINES + NETWORKS) as threads:
         networks = [threads.submit(_made, client, "networks", {"networkTemplate": NETWORK}) for _ in range(NETWORKS)]

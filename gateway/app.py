@@ -22,7 +22,8 @@ from gateway.http.answers import Answers
 from gateway.http.audit import Audit
 from gateway.http.authentication import Authentication
 from gateway.http.bodies import Bodies, Transfers
-from gateway.http.door import Deadlines, Door, DoorSettings, possible
+from gateway.http.connection import Deadlines
+from gateway.http.door import Door, DoorSettings, possible
 from gateway.http.event_stream import EventStream, StreamPlaces
 from gateway.http.handlers import Handlers
 from gateway.http.local_socket import HostUsers

@@ -25,7 +25,7 @@ from gateway.cimi.query import decisive
 from gateway.cimi.registry import CLOUD_ENTRY_POINT, bytes_at, collection_at, type_at
 from gateway.errors import NotAcceptable
 from gateway.http.authentication import Authentication, Login
-from gateway.http.door import ON_EVERY_ANSWER, Connection
+from gateway.http.connection import ON_EVERY_ANSWER, Connection
 from gateway.http.metrics import Metrics, target_of
 from gateway.http.remembered import Key, Memory, Remembered
 from gateway.http.request import CONTENT_TYPES, Context, answer_format, given_of, header, names_tag

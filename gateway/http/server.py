@@ -19,7 +19,7 @@ from gateway.errors import Forbidden, NotAcceptable, NotFound, RequestTimeout, U
 from gateway.http import description, errors, event_stream
 from gateway.http.audit import Audit
 from gateway.http.authentication import Authentication
-from gateway.http.door import Connection
+from gateway.http.connection import Connection
 from gateway.http.event_stream import EventStream
 from gateway.http.handlers import Handlers
 from gateway.http.hosts import HostNames, address_of, base_of, demand_own_origin

@@ -20,7 +20,7 @@ from drivers.memory import MemoryDriver
 from gateway.app import Gateway
 from gateway.config import Settings
 from gateway.http.admission import RESERVED, Listener
-from gateway.http.door import Deadlines
+from gateway.http.connection import Deadlines
 from tests.api.certificates import self_signed
 from tests.api.client import ApiClient
 from tests.api.raw_http import AUTHORIZATION, PATIENCE, Line, connect

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import re
@@ -11,6 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from gateway.app import Gateway
+from gateway.http.connection import LONGEST_FIELD, LONGEST_HEAD
 from tests.api.client import ApiClient
 from tests.api.raw_http import AUTHORIZATION, connect, exchange
 
@@ -72,6 +74,28 @@ async def test_an_oddity_changes_nothing(gateway: Gateway, admin: ApiClient, odd
     before = (await admin.document("machineConfigs"))["count"]
     await exchange(gateway.settings.server.listen, {**ODDITIES, **BAD_CHUNKS}[oddity].encode("latin-1"))
     assert (await admin.document("machineConfigs"))["count"] == before
+
+
+async def test_a_head_without_an_end_ends_the_connection(gateway: Gateway) -> None:
+    line = await connect(gateway.settings.server.listen)
+    await line.send(HEAD.encode())
+    with contextlib.suppress(ConnectionError):
+        for _ in range(2 * LONGEST_HEAD // LONGEST_FIELD):
+            await line.send(b"X-A: " + b"b" * (LONGEST_FIELD // 2) + b"\r\n")
+    await line.rest()
+    line.hang_up()
+
+
+async def test_a_large_body_that_is_refused_before_it_is_read_is_no_head(gateway: Gateway, admin: ApiClient) -> None:
+    line = await connect(gateway.settings.server.listen)
+    size = 2 * LONGEST_HEAD
+    await line.send(f"POST /cimi/machines HTTP/1.1\r\nHost: localhost\r\nContent-Length: {size}\r\n\r\n".encode())
+    assert (await line.answer()).startswith(b"HTTP/1.1 401 ")
+    with contextlib.suppress(ConnectionError):
+        await line.send(b"x" * size)
+    line.hang_up()
+    metrics = await admin.get(admin.base.removesuffix("cimi/") + "metrics")
+    assert "cimi_http_connections_overdue_total 0.0" in metrics.text
 
 
 async def test_what_is_no_http_gets_a_document_that_says_so_and_no_versions(gateway: Gateway) -> None:

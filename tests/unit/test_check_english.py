@@ -72,12 +72,13 @@ def module(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     path = tmp_path / "rooms" / "room.py"
     path.parent.mkdir()
     path.write_text(SAMPLE)
+    generous = {name: 0.0 if name == "public_docstrings" else 1000.0 for name in HOUSE["limits"]}
+    monkeypatch.setitem(HOUSE, "limits", generous)
     return path
 
 
 @pytest.mark.usefixtures("module")
-def test_figures_within_their_limits_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(HOUSE["limits"], "public_docstrings", 10)
+def test_figures_within_their_limits_pass() -> None:
     assert main([]) == 0
 
 
