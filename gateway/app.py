@@ -215,7 +215,8 @@ class Gateway:
         self._feed = Feed(self.store)
         await self._feed.open()
         self._host_users = await host_users(self.settings)
-        self.authentication = Authentication(self.room.directory, self._host_users)
+        self._certificate = await asyncio.to_thread(configured_certificate, self.settings.server)
+        self.authentication = Authentication(self.room.directory, self._host_users, self._certificate)
         events = self.settings.events
         places = StreamPlaces(events.most_streams, events.most_streams_per_user)
         self.stream = EventStream(self._feed, self.authentication, places, supervision=self.supervision)
@@ -315,7 +316,6 @@ class Gateway:
             QuickReads(self.authentication, self._memory, self.metrics),
         )
         self.server = Server(parts, wiring.wire_settings(settings))
-        self._certificate = await asyncio.to_thread(configured_certificate, server)
         context = self._certificate.context if self._certificate is not None else None
         limits = possible(Limits(server.connections, server.connections_per_address))
         deadlines = Deadlines(server.header_seconds, server.idle_seconds)
@@ -337,7 +337,7 @@ class Gateway:
     async def _listen_here(self) -> None:
         path = Path(self.settings.server.socket)
         if self._host_users is not None and await listen_here(path, self.door, self._host_users):
-            self._open.callback(local_socket.remove, path)
+            self._open.push_async_callback(asyncio.to_thread, local_socket.remove, path)
 
     def _handlers(self) -> Handlers:
         settings = self.settings
@@ -385,6 +385,7 @@ class Gateway:
         return event_loop.alive()
 
     async def reload(self) -> None:
-        """Take up a new certificate."""
+        """Take up a new certificate, and those of clients."""
         if self._certificate is not None:
             await self._certificate.reload()
+            self.room.directory.renew()

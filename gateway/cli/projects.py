@@ -8,7 +8,8 @@ import click
 
 from gateway import users
 from gateway.cli.accounts import accounts_of
-from gateway.cli.common import config_option, plainly, say, settings_of
+from gateway.cli.common import config_option, plainly, settings_of
+from gateway.plain_text import printable
 
 
 @click.group()
@@ -66,4 +67,4 @@ def list_(config: Path) -> None:
     with plainly():
         for name, members in accounts_of(settings_of(config)).projects():
             roles = ", ".join(f"{member.user} ({member.role})" for member in members)
-            say(f"{name}\t{roles}".rstrip())
+            click.echo(f"{printable(name)}\t{printable(roles)}".rstrip())

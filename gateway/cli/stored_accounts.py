@@ -159,7 +159,7 @@ class StoredAccounts:
             project = await _named(transaction, "Project", wish.project) if wish.project is not None else None
             role = Role(wish.role) if wish.role is not None else None
             limits = Limits(role, wish.reads_only, project.path if project is not None else None, wish.expires)
-            _, text = await changes.add_token(transaction, user, limits, name=wish.name)
+            _, text = await changes.add_token(transaction, user, limits, {"name": wish.name})
             return text
 
         return self._change(change)

@@ -10,7 +10,8 @@ import click
 from gateway import users
 from gateway.cli.account_types import Users
 from gateway.cli.accounts import users_of
-from gateway.cli.common import config_option, plainly, say, settings_of
+from gateway.cli.common import config_option, plainly, settings_of
+from gateway.plain_text import printable
 
 
 @click.group()
@@ -88,4 +89,4 @@ def list_(config: Path) -> None:
     """List users and roles."""
     with plainly():
         for name, role_ in users_of(settings_of(config)).users():
-            say(f"{name}\t{role_}")
+            click.echo(f"{printable(name)}\t{role_}")

@@ -29,6 +29,10 @@ class ServerSettings:
     """Group that may open it, whose members are admins there; empty: the gateway's own."""
     tls_certificate: str = ""
     tls_key: str = ""
+    tls_client_ca: str = ""
+    """Authorities whose certificates let the user in that the subject names (CN)."""
+    tls_client_certificates: str = ""
+    """Directory with a certificate USER.crt for each user who comes in by one of their own."""
     trusted_proxies: list[str] = field(default_factory=list)
     max_body: int = 1_048_576
     hosts: list[str] = field(default_factory=list)

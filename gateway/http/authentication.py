@@ -1,8 +1,8 @@
 """Who makes a request, by which credential, and as whom; anonymous requests are refused (DSP0263 4.1.9).
 
-A request comes by a password (HTTP Basic), a token (Bearer), or the socket of this host. Either way the user, the
-project that was chosen and the role in it follow from what the store says at that moment: what is taken away counts for
-no later request, and who stays connected is told.
+A request comes by a password (HTTP Basic), a token (Bearer), the certificate of its connection, or the socket of this
+host. Either way the user, the project that was chosen and the role in it follow from what the store says at that
+moment: what is taken away counts for no later request, and who stays connected is told.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from prometheus_client import Counter
 
 from gateway import clock
 from gateway.errors import Forbidden, Unauthenticated
+from gateway.http.client_certificates import ClientCertificates, fingerprint_of
 from gateway.http.local_socket import HostUsers, Peer
 from gateway.http.passwords import PasswordLogin, Passwords
 from gateway.orchestration.access.changes import HOST, MARK, digest_of
@@ -37,10 +39,13 @@ class Given:
     peer: Peer | None = None
     """Who has connected by the socket of this host."""
 
+    certificate: bytes | None = None
+    """Certificate of the client in DER."""
+
     @property
     def is_nobody(self) -> bool:
         """Whether nothing is said."""
-        return self.authorization is None and self.peer is None
+        return self.authorization is None and self.peer is None and self.certificate is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +56,14 @@ class TokenLogin:
     digest: str
 
 
-Login = PasswordLogin | TokenLogin | Peer
+@dataclass(frozen=True, slots=True)
+class CertificateLogin:
+    """A certificate by which a client has connected, in DER."""
+
+    certificate: bytes
+
+
+Login = PasswordLogin | TokenLogin | Peer | CertificateLogin
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +75,8 @@ class Session:
     chosen: str | None
     standing: Standing
     credential: str
+    certificate: bytes | None = None
+    """Certificate that they came by, in DER."""
 
     def caller(self, request_id: str, address: str) -> Caller:
         """Return the caller of the request."""
@@ -81,12 +95,23 @@ class Session:
         )
 
 
+class Certificates(Protocol):
+    """The certificates of clients."""
+
+    def user(self, certificate: bytes, /) -> str | None:
+        """Return the name of the user of a certificate in DER; None for nobody's."""
+        ...
+
+
 class Authentication:
     """The ways in. ``outcomes`` counts logins that were not remembered, for /metrics."""
 
-    def __init__(self, directory: Directory, host_users: HostUsers | None = None) -> None:
+    def __init__(
+        self, directory: Directory, host_users: HostUsers | None = None, certificates: Certificates | None = None
+    ) -> None:
         self._directory = directory
         self._host_users = host_users
+        self._certificates = certificates or ClientCertificates()
         self.outcomes = Counter("cimi_logins", "Logins that were not remembered", ("outcome",), registry=None)
         self._passwords = Passwords(directory, self.outcomes)
         self._standings: dict[tuple[str, str, str | None], Session] = {}
@@ -104,16 +129,12 @@ class Authentication:
         self._directory.watch(watcher)
 
     async def authenticate(self, given: Given) -> Session:
-        """Return who makes a request.
+        """Return who makes a request; credentials in it go before those of its connection.
 
         Raises Unauthenticated, TooManyRequests, and Forbidden for a project in which the user has no role.
         """
-        if given.authorization is None and given.peer is not None:
-            return self._by_socket(given.peer, given.project)
         if given.authorization is None:
-            raise Unauthenticated(
-                "credentials are needed: HTTP Basic with a user of this gateway, or a token as Bearer"
-            )
+            return self._by_connection(self.login_of(given), given.project)
         if _is_bearer(given.authorization):
             user, token = self._by_token(given.authorization)
             return self._session(user, token, given.project)
@@ -134,6 +155,8 @@ class Authentication:
 
     def login_of(self, given: Given) -> Login | None:
         """Return what a request says of who makes it, to be remembered; None for what is no credential."""
+        if given.authorization is None and given.certificate is not None:
+            return CertificateLogin(given.certificate)
         if given.authorization is None:
             return given.peer
         header = given.authorization
@@ -142,8 +165,8 @@ class Authentication:
     def remembered(self, login: Login, chosen: str | None) -> Session | None:
         """Return who came by a login that needs no comparing now; None says nothing."""
         try:
-            if isinstance(login, Peer):
-                return self._by_socket(login, chosen)
+            if isinstance(login, Peer | CertificateLogin):
+                return self._by_connection(login, chosen)
             if isinstance(login, TokenLogin):
                 came = self._bearer(login)
                 return self._session(*came, chosen) if came is not None else None
@@ -155,6 +178,8 @@ class Authentication:
     def holds(self, session: Session) -> bool:
         """Return whether what made up a session is still so: for those who stay connected."""
         user, token = session.user, session.token
+        if session.certificate is not None and self._certificates.user(session.certificate) != user.name:
+            return False
         if (user.path and self._directory.user(user.name) != user) or (token is not None and not self._valid(token)):
             return False
         try:
@@ -162,17 +187,37 @@ class Authentication:
         except Forbidden:
             return False
 
-    def _session(self, user: User, token: Token | None, chosen: str | None, credential: str = "password") -> Session:
+    def _session(
+        self,
+        user: User,
+        token: Token | None,
+        chosen: str | None,
+        credential: str = "password",
+        certificate: bytes | None = None,
+    ) -> Session:
         if token is not None:
             credential = f"token {token.path.rpartition('/')[2]}"
         key = (user.name, credential, chosen)
         session = self._standings.get(key)
         if session is None:
-            session = Session(user, token, chosen, self._directory.standing(user, token, chosen), credential)
+            session = Session(
+                user, token, chosen, self._directory.standing(user, token, chosen), credential, certificate
+            )
             if len(self._standings) >= MOST_STANDINGS:
                 self._standings.clear()
             self._standings[key] = session
         return session
+
+    def _by_connection(self, login: Login | None, chosen: str | None) -> Session:
+        """Return who has opened the connection. Raises Unauthenticated for nobody, and Forbidden."""
+        if isinstance(login, Peer):
+            return self._by_socket(login, chosen)
+        if not isinstance(login, CertificateLogin):
+            raise Unauthenticated("credentials are needed: a user's password by HTTP Basic, or a token as Bearer")
+        user = self._directory.user(self._certificates.user(login.certificate) or "")
+        if user is None:
+            raise Unauthenticated("the certificate is no user's of this gateway")
+        return self._session(user, None, chosen, f"certificate {fingerprint_of(login.certificate)}", login.certificate)
 
     def _by_socket(self, peer: Peer, chosen: str | None) -> Session:
         """Return who has connected by the socket of this host. Raises Unauthenticated for nobody, and Forbidden."""

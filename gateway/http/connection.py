@@ -17,6 +17,7 @@ from gateway.cimi.edge import Edge
 from gateway.cimi.registry import type_of
 from gateway.errors import Invalid
 from gateway.http import errors
+from gateway.http.client_certificates import certificate_of
 from gateway.http.local_socket import Peer, peer_of
 from gateway.http.request import CONTENT_TYPES, JSON
 from gateway.http.sparing import SparingLog
@@ -93,6 +94,8 @@ class Connection(RequestHandler):
         "_quick",
         "_stalled",
         "_started",
+        "certificate",
+        "peer",
         "source",
     )
 
@@ -113,6 +116,8 @@ class Connection(RequestHandler):
         self._quick = quick
         self.source = b""
         """Scheme and address, which the meaning of a request's header fields depends on, too."""
+        self.certificate: bytes | None = None
+        """Certificate of the client in DER, which OpenSSL has verified."""
         self.peer: Peer | None = None
         """Who has connected by a socket of this host."""
         self._line: asyncio.Transport | None = None
@@ -136,7 +141,8 @@ class Connection(RequestHandler):
         super().connection_made(transport)
         self.peer = peer_of(transport.get_extra_info("socket"))
         scheme = "https" if transport.get_extra_info("sslcontext") is not None else "http"
-        self.source = f"{scheme} {self._address()}".encode()
+        self.certificate = certificate_of(transport)
+        self.source = f"{scheme} {self._address()} ".encode() + (self.certificate or b"")
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Count a client that hung up before it had its answer."""

@@ -153,8 +153,9 @@ def request_id(request: web.Request) -> str:
 
 def given_of(request: web.BaseRequest, address: str) -> Given:
     """Return what a request says of who makes it; ``address`` is where it comes from."""
-    headers, peer = request.headers, getattr(request.protocol, "peer", None)
-    return Given(headers.get("Authorization"), address, headers.get("CIMI-Project") or None, peer)
+    headers, line = request.headers, request.protocol
+    peer, certificate = getattr(line, "peer", None), getattr(line, "certificate", None)
+    return Given(headers.get("Authorization"), address, headers.get("CIMI-Project") or None, peer, certificate)
 
 
 def idempotency_key(request: web.Request) -> str | None:

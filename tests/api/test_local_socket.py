@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import pwd
 import stat
@@ -82,22 +83,22 @@ async def test_the_stream_is_read_by_it(here: ApiClient) -> None:
 
 
 async def test_only_its_group_may_open_it(gateway: Gateway, path: Path) -> None:
-    status = path.stat()
+    status = await asyncio.to_thread(path.stat)
     assert (stat.S_IMODE(status.st_mode), status.st_gid) == (0o660, os.getegid())
 
 
 async def test_it_goes_with_the_gateway(settings: config.Settings, driver: MemoryDriver, path: Path) -> None:
     gateway = Gateway(settings, {driver.name: driver})
     await gateway.start()
-    assert path.exists()
+    assert await asyncio.to_thread(path.exists)
     await gateway.stop()
-    assert not path.exists()
+    assert not await asyncio.to_thread(path.exists)
 
 
 async def test_one_that_was_left_behind_is_replaced(
     settings: config.Settings, driver: MemoryDriver, path: Path
 ) -> None:
-    local_socket.make(path, HostUsers("", ())).detach()
+    (await asyncio.to_thread(local_socket.make, path, HostUsers("", ()))).detach()
     gateway = Gateway(settings, {driver.name: driver})
     await gateway.start()
     async with aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(path))) as session:
@@ -108,10 +109,10 @@ async def test_one_that_was_left_behind_is_replaced(
 async def test_a_file_in_its_place_is_left_and_named(
     settings: config.Settings, driver: MemoryDriver, path: Path
 ) -> None:
-    path.write_text("precious")
+    await asyncio.to_thread(path.write_text, "precious")
     with pytest.raises(config.ConfigError, match="is no socket"):
         await Gateway(settings, {driver.name: driver}).start()
-    assert path.read_text() == "precious"
+    assert await asyncio.to_thread(path.read_text) == "precious"
 
 
 async def test_a_path_that_is_too_long_is_named(

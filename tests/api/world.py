@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -22,7 +22,6 @@ CATALOGUE = ("MachineConfiguration", "VolumeConfiguration", "NetworkConfiguratio
 """What an admin makes for everybody."""
 MADE_BY_ADMINS = (*CATALOGUE, "User", "Project")
 """What only an admin may make."""
-NUMBERS = count(1)
 CPU = {"meterConfig": {"aspect": "cpu", "sampleInterval": 10}}
 
 
@@ -38,6 +37,8 @@ class World:
     paths: dict[str, str] = field(default_factory=lambda: dict(ALWAYS))
     job: str = ""
     """Of the last change."""
+    numbers: Iterator[int] = field(default_factory=lambda: count(1))
+    """Of names that stand once."""
 
     # Paths
 
@@ -261,8 +262,8 @@ async def _member(world: World) -> Document:
     return {"userName": made.json["name"], "role": "viewer"}
 
 
-def _new_user(_world: World) -> Document:
-    return {"name": f"user{next(NUMBERS)}", "role": "viewer"}
+def _new_user(world: World) -> Document:
+    return {"name": f"user{next(world.numbers)}", "role": "viewer"}
 
 
 KEY = {"userName": "ops", "key": "ssh-ed25519 AAAA me@here"}
@@ -302,7 +303,7 @@ DOCUMENTS: dict[str, Callable[[World], Document | Awaitable[Document]]] = {
     "System": _templated("systemTemplate", _system_template),
     "SystemTemplate": _system_template,
     "User": _new_user,
-    "Project": lambda _world: {"name": f"project{next(NUMBERS)}"},
+    "Project": lambda world: {"name": f"project{next(world.numbers)}"},
     "ProjectMember": _member,
     "Token": lambda _world: {"readOnly": True},
     **{f"System{kind}": _membership(kind) for kind in MEMBER_SCHEMAS},

@@ -30,6 +30,7 @@ MOST_TOKENS = 100
 """Tokens that a user may have at once."""
 HOST = "~host"
 """Id of the project in which admins act who come by the socket of this host: no name has a tilde."""
+NOTHING: Document = {}
 MARK = "cimi"
 """Begins each token: what it is can be told where one is found."""
 
@@ -60,7 +61,7 @@ def checked_name(name: str) -> str:
 
 
 async def add_user(
-    transaction: Transaction, name: str, role: Role, hashed: str, *, inherits: bool = False, **more: str | None
+    transaction: Transaction, name: str, role: Role, hashed: str, own: Document = NOTHING, *, inherits: bool = False
 ) -> Resource:
     """Make a user with a project of their own. Raises Conflict when there is one of this name, and Invalid.
 
@@ -72,8 +73,8 @@ async def add_user(
     project = await _left_by(transaction, name) if inherits else None
     if project is None:
         project = await add_project(transaction, await _free_name(transaction, name))
-    own = user.with_document(project={"href": project.path}, **more)
-    return await transaction.insert(KeptUser(hashed).on(replace(own, project=project.project)))
+    user = user.with_document(project={"href": project.path}, **own)
+    return await transaction.insert(KeptUser(hashed).on(replace(user, project=project.project)))
 
 
 async def _left_by(transaction: Transaction, name: str) -> Resource | None:
@@ -115,18 +116,18 @@ async def keep_an_admin(transaction: Transaction) -> None:
 # Projects
 
 
-async def add_project(transaction: Transaction, name: str, **more: str | None) -> Resource:
+async def add_project(transaction: Transaction, name: str, own: Document = NOTHING) -> Resource:
     """Make a project. Raises Conflict when there is one of this name, and Invalid."""
     identity = checked_name(name)
     while not await take_project_id(transaction, identity):
         # No name has a tilde.
         identity = f"{name}~{secrets.token_hex(4)}"
-    return await _insert_project(transaction, identity, name, **more)
+    return await _insert_project(transaction, identity, name, own)
 
 
-async def _insert_project(transaction: Transaction, identity: str, name: str, **more: str | None) -> Resource:
+async def _insert_project(transaction: Transaction, identity: str, name: str, own: Document = NOTHING) -> Resource:
     now = clock.now()
-    project = Resource(f"projects/{identity}", "Project", identity, {"name": name}, now, now).with_document(**more)
+    project = Resource(f"projects/{identity}", "Project", identity, {"name": name}, now, now).with_document(**own)
     await transaction.insert(project)
     if not await claim(transaction, PROJECT_NAMES, name, project.path):
         raise Conflict(f"there is a project {name} already")
@@ -168,12 +169,14 @@ async def drop_project(transaction: Transaction, path: str) -> None:
     await transaction.delete(path)
 
 
-async def grant(transaction: Transaction, project: Resource, name: str, role: Role, **more: str | None) -> Resource:
+async def grant(
+    transaction: Transaction, project: Resource, name: str, role: Role, own: Document = NOTHING
+) -> Resource:
     """Give a user a role in a project. Raises Conflict when they have one already, and Invalid for no user."""
     if await holder_of(transaction, USER_NAMES, name) is None:
         raise Invalid(f"there is no user {name[:64]!r}", "userName")
     document: Document = {"userName": name, "role": role.value}
-    member = component(project, "ProjectMember", f"members/{uuid.uuid4()}", document).with_document(**more)
+    member = component(project, "ProjectMember", f"members/{uuid.uuid4()}", document).with_document(**own)
     now = clock.now()
     member = replace(member, created=now, updated=now)
     if not await claim(transaction, f"members of {project.path}", name, member.path):
@@ -185,13 +188,13 @@ async def grant(transaction: Transaction, project: Resource, name: str, role: Ro
 
 
 async def add_token(
-    transaction: Transaction, user: Resource, limits: Limits, **more: str | None
+    transaction: Transaction, user: Resource, limits: Limits, own: Document = NOTHING
 ) -> tuple[Resource, str]:
     """Make a token for a user, and return it with the text that is sent as Bearer. Raises Forbidden for too many."""
     name = str(user.name)
     if len(await transaction.find("Token", "userName", name)) >= MOST_TOKENS:
         raise Forbidden(f"{name} has {MOST_TOKENS} tokens; revoke one that is not used")
-    identity, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
+    identity, secret = uuid.uuid4().hex, secrets.token_urlsafe(32)
     now = clock.now()
     document: Document = {
         "userName": name,
@@ -199,7 +202,7 @@ async def add_token(
         "readOnly": limits.reads_only or None,
         "project": {"href": limits.project} if limits.project is not None else None,
         "expires": timestamp(limits.expires) if limits.expires is not None else None,
-        **more,
+        **own,
     }
     token = Resource(f"tokens/{identity}", "Token", user.project, {}, now, now).with_document(**document)
     made = await transaction.insert(KeptToken(digest_of(secret)).on(token))

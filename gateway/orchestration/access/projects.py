@@ -49,10 +49,10 @@ class ProjectService(ResourceService):
     async def prepare(self, caller: Caller, collection: str, document: Document) -> Write:
         """Check a new project, and return what writes it."""
         name = checked_name(document["name"])
-        more = {key: value for key, value in document.items() if key in ("description", "properties")}
+        own = {key: value for key, value in document.items() if key in ("description", "properties")}
 
         async def write(transaction: Transaction) -> Outcome:
-            project = await add_project(transaction, name, **more)
+            project = await add_project(transaction, name, own)
             return await self.made(transaction, project, self.plan(caller, "add", collection, affected=(project.path,)))
 
         return write
@@ -112,11 +112,11 @@ class ProjectMemberService(ResourceService):
                 "only an admin, or an admin of the project in requests that are made in it, gives roles in it"
             )
         name, role = document["userName"], Role(document["role"])
-        more = {key: value for key, value in document.items() if key in ("name", "description", "properties")}
+        own = {key: value for key, value in document.items() if key in ("name", "description", "properties")}
 
         async def write(transaction: Transaction) -> Outcome:
             current = await self.current(transaction, project.path)
-            member = await grant(transaction, current, name, role, **more)
+            member = await grant(transaction, current, name, role, own)
             return await self.made(transaction, member, self.plan(caller, "add", collection, affected=(member.path,)))
 
         return write

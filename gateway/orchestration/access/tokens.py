@@ -50,11 +50,11 @@ class TokenService(ResourceService):
             self._project(user, document.get("project")),
             _future(document.get("expires")),
         )
-        more = {key: value for key, value in document.items() if key in ("name", "description", "properties")}
+        own = {key: value for key, value in document.items() if key in ("name", "description", "properties")}
 
         async def write(transaction: Transaction) -> Outcome:
             current = await self.current(transaction, user.path)
-            token, text = await add_token(transaction, current, limits, **more)
+            token, text = await add_token(transaction, current, limits, own)
             plan = self.plan(caller, "add", collection, affected=(token.path,))
             return replace(await self.made(transaction, token, plan), shown_once={"token": text})
 

@@ -60,10 +60,10 @@ class UserService(ResourceService):
         name, role = checked_name(document["name"]), Role(document["role"])
         hashed = await hash_of(document["password"]) if document.get("password") else ""
         inherits = bool(document.get("inherits"))
-        more = {key: value for key, value in document.items() if key in ("description", "properties")}
+        own = {key: value for key, value in document.items() if key in ("description", "properties")}
 
         async def write(transaction: Transaction) -> Outcome:
-            user = await add_user(transaction, name, role, hashed, inherits=inherits, **more)
+            user = await add_user(transaction, name, role, hashed, own, inherits=inherits)
             return await self.made(transaction, user, self.plan(caller, "add", collection, affected=(user.path,)))
 
         return write

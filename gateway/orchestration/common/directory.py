@@ -114,6 +114,11 @@ class Directory:
         """Call ``watcher`` after each commit that changed a user, a project, a member or a token."""
         self._watchers.append(watcher)
 
+    def renew(self) -> None:
+        """Tell those who watch that who comes in by what may have changed elsewhere: certificates."""
+        for watcher in self._watchers:
+            watcher()
+
     # Questions
 
     def user(self, name: str) -> User | None:
@@ -190,8 +195,7 @@ class Directory:
                 self._strike(former)
             if resource is not None and resource.kind in KINDS:
                 self._enter(resource)
-        for watcher in self._watchers:
-            watcher()
+        self.renew()
 
     def _enter(self, resource: Resource) -> None:
         self._at[resource.path] = resource

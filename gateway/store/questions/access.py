@@ -28,7 +28,7 @@ async def projects_in_use(store: Fetching) -> list[str]:
 
 
 async def sizes_of_project(store: Fetching, project: str) -> list[tuple[str, int]]:
-    """Return kind and number of what is in a project besides what tells of it; the table of counts has them."""
+    """Return kind and number of what is in a project besides what tells of it; every resource is looked at."""
     marks = ", ".join("?" for _ in OF_THE_PROJECT_ITSELF)
     sql = (
         f"SELECT kind, count(*) FROM resources WHERE project = ? AND kind NOT IN ({marks}) "  # noqa: S608

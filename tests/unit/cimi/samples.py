@@ -30,7 +30,14 @@ SAMPLES: dict[str, dict[str, Any]] = {
             }
         ],
     },
-    "User": {**COMMON, "name": "ann", "role": "operator", "project": {"href": "projects/ann"}},
+    "User": {
+        **COMMON,
+        "name": "ann",
+        "role": "operator",
+        "project": {"href": "projects/ann"},
+        "password": "p",
+        "inherits": True,
+    },
     "Project": {**COMMON, "name": "team"},
     "ProjectMember": {**COMMON, "userName": "ann", "role": "viewer"},
     "Token": {
