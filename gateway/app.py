@@ -275,7 +275,7 @@ class Gateway:
         self._loops = (
             keep("sample retention", samples.turn, ROUND_EVERY),
             keep("event retention", retention.turn, LOOK_EVERY),
-            keep("uses of tokens", TokenUses(self.store, self.authentication.uses).turn, uses.WRITE_EVERY),
+            keep("uses of tokens", TokenUses(self.store, self.authentication.others.uses).turn, uses.WRITE_EVERY),
             keep("clock", ClockWatch(self.store).turn, clock_watch.LOOK_EVERY),
         )
 

@@ -10,7 +10,7 @@ from gateway.errors import GatewayError
 
 
 class AccountError(GatewayError):
-    """What was to be changed is not there, or cannot be changed now; the message says what to do."""
+    """The lack of what was to be changed, or of a way to change it now; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from aiohttp import web
 
 from gateway.errors import GatewayError
+from gateway.http.authentication import WrongPassword
 from gateway.http.hosts import address_of
-from gateway.http.passwords import WrongPassword
 from gateway.http.request import READS, Wire
 from gateway.orchestration.common.contract import Caller
 from gateway.orchestration.monitoring.accesses import Accesses

@@ -287,7 +287,7 @@ class EventStream:
 
 def _at_the_end(reader: Reader) -> asyncio.TimerHandle | None:
     """Have the stream end when the reader's token does; None for who reads without one that ends."""
-    token = reader.session.token if reader.session is not None else None
+    token = reader.session.entry.token if reader.session is not None else None
     if token is None or token.expires is None:
         return None
     seconds = (token.expires - clock.now()).total_seconds()

@@ -28,7 +28,7 @@ BACKLOG = 128
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """Who has connected, by the word of the kernel."""
+    """The account of this host that has connected, by the word of the kernel."""
 
     uid: int
     gid: int

@@ -29,7 +29,7 @@ from gateway.errors import (
     UnsupportedMediaType,
     UriTooLong,
 )
-from gateway.http.authentication import Given, Session
+from gateway.http.authentication import Session
 from gateway.orchestration.common.contract import Caller, Part
 from gateway.orchestration.common.resource_service import ResourceService
 
@@ -149,13 +149,6 @@ def request_id(request: web.Request) -> str:
     """Return the client's own X-Request-ID when it is harmless, else a new one."""
     given = request.headers.get("X-Request-ID", "")
     return given if re.fullmatch(r"[A-Za-z0-9._-]{1,64}", given) else secrets.token_hex(8)
-
-
-def given_of(request: web.BaseRequest, address: str) -> Given:
-    """Return what a request says of who makes it; ``address`` is where it comes from."""
-    headers, line = request.headers, request.protocol
-    peer, certificate = getattr(line, "peer", None), getattr(line, "certificate", None)
-    return Given(headers.get("Authorization"), address, headers.get("CIMI-Project") or None, peer, certificate)
 
 
 def idempotency_key(request: web.Request) -> str | None:

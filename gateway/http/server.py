@@ -18,7 +18,7 @@ from gateway.cimi.registry import CLOUD_ENTRY_POINT, bytes_at, canonical
 from gateway.errors import Forbidden, NotAcceptable, NotFound, RequestTimeout, Unauthenticated, Unavailable
 from gateway.http import description, errors, event_stream
 from gateway.http.audit import Audit
-from gateway.http.authentication import Authentication
+from gateway.http.authentication import Authentication, Given
 from gateway.http.connection import Connection
 from gateway.http.event_stream import EventStream
 from gateway.http.handlers import Handlers
@@ -37,7 +37,6 @@ from gateway.http.request import (
     answer_format,
     demand_short_headers,
     demand_unencoded,
-    given_of,
     header,
     idempotency_key,
     parameters,
@@ -264,7 +263,7 @@ class Server:
 
     async def _caller(self, request: web.Request, identity: str, path: str | None) -> Caller:
         """Return who asks. Raises Unauthenticated or TooManyRequests."""
-        given = given_of(request, address_of(request, self._settings.trusted_proxies))
+        given = Given.of(request, address_of(request, self._settings.trusted_proxies))
         public = self._settings.public_entry_point and path is not None and path.rstrip("/") in PUBLIC
         if given.is_nobody and public and request.method in READS:
             return Caller("", Role.VIEWER, "", identity)

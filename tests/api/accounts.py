@@ -12,7 +12,7 @@ from gateway.store.model import Resource
 
 
 async def user_of(gateway: Gateway, name: str) -> Resource:
-    user = gateway.room.directory.user(name)
+    user = gateway.room.directory.users.get(name)
     assert user is not None, name
     resource = await gateway.store.get(user.path)
     assert resource is not None

@@ -195,7 +195,7 @@ async def test_the_last_use_is_written_now_and_then(client: Clients, gateway: Ga
     bearer, path = await made(operator)
     assert "lastUse" not in await operator.document(path)
     await bearer.get("machines")
-    await TokenUses(gateway.store, gateway.authentication.uses).turn()
+    await TokenUses(gateway.store, gateway.authentication.others.uses).turn()
     assert (await operator.document(path))["lastUse"]
 
 

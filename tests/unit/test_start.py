@@ -8,7 +8,7 @@ import sys
 import bcrypt
 
 from gateway import users
-from gateway.http.passwords import NOBODY
+from gateway.http.authentication import NOBODY
 
 
 def test_no_password_is_hashed_while_the_program_loads() -> None:

@@ -64,7 +64,7 @@ class TokenService(ResourceService):
         """Return the user that a token is for. Raises Forbidden for another user's, and Invalid for nobody's."""
         if name != caller.user and caller.role is not Role.ADMIN:
             raise Forbidden("userName: only an admin makes tokens for others")
-        user = self.room.directory.user(name)
+        user = self.room.directory.users.get(name)
         if user is None:
             raise Invalid(f"there is no user {name[:64]!r}", "userName")
         return user

@@ -49,7 +49,7 @@ class UserService(ResourceService):
     async def list(self, caller: Caller, query: Query) -> Page:
         """Return the page of all users for an admin, and of the caller alone for others."""
         demand(caller.role, self.kind, "read")
-        user = self.room.directory.user(caller.user)
+        user = self.room.directory.users.get(caller.user)
         own = Comparison("id", "=", user.path if user is not None else "", AttributeType.REFERENCE)
         filters = query.filters if caller.role is Role.ADMIN else (*query.filters, own)
         return await self.store.page(replace(query, kind=self.kind, visible_to=None, filters=filters))

@@ -72,7 +72,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """As whom a request acts: the user, the project, and the role in it.
+    """A user as whom a request acts, in a project, with the role in it.
 
     ``manages``: who may choose the members of the project. ``limited``: a token allows less than the user may, or not
     for ever, so that no new one and no password is given out by it. ``confined``: nothing of another project counts.
@@ -91,8 +91,10 @@ class Directory:
     """The users, projects, members and tokens. ``watch`` tells of their changes."""
 
     def __init__(self) -> None:
-        self._users: dict[str, User] = {}
-        self._tokens: dict[str, Token] = {}
+        self.users: dict[str, User] = {}
+        """The users by their names."""
+        self.tokens: dict[str, Token] = {}
+        """The tokens by their ids."""
         self._projects: dict[str, str] = {}
         """The id of each project by its name."""
         self._roles: dict[tuple[str, str], Role] = {}
@@ -121,36 +123,15 @@ class Directory:
 
     # Questions
 
-    def user(self, name: str) -> User | None:
-        """Return the user of this name; None when there is none."""
-        return self._users.get(name)
-
-    def token(self, identity: str) -> Token | None:
-        """Return the token of this id; None when there is none."""
-        return self._tokens.get(identity)
-
-    @property
-    def admins(self) -> list[str]:
-        """Return the names of all admins."""
-        return [user.name for user in self._users.values() if user.role is Role.ADMIN]
-
-    def project(self, name: str) -> str | None:
-        """Return the id of the project of this name; None when there is none."""
-        return self._projects.get(name)
-
     def has_project(self, identity: str) -> bool:
         """Return whether there is a project of this id."""
         return f"projects/{identity}" in self._at
 
     def projects_of(self, name: str) -> list[str]:
         """Return the ids of the projects in which the user of this name has a role, the user's own first."""
-        user = self._users.get(name)
+        user = self.users.get(name)
         own = [user.project] if user is not None else []
         return own + [project for member, project in self._roles if member == name]
-
-    def tokens_of(self, name: str) -> int:
-        """Return how many tokens the user of this name has."""
-        return sum(token.user == name for token in self._tokens.values())
 
     def standing(self, user: User, token: Token | None = None, chosen: str | None = None) -> Standing:
         """Return as whom a request of the user acts that may come by a token, and may have chosen a project by name.
@@ -203,23 +184,23 @@ class Directory:
         if resource.kind == "User":
             project = _id(document["project"]["href"])
             hashed = KeptUser.of(resource).hash
-            self._users[name] = User(resource.path, name, Role(document["role"]), hashed, project)
+            self.users[name] = User(resource.path, name, Role(document["role"]), hashed, project)
         elif resource.kind == "Project":
             self._projects[name] = _id(resource.path)
         elif resource.kind == "ProjectMember":
             self._roles[_membership(resource)] = Role(document["role"])
         else:
-            self._tokens[_id(resource.path)] = _token(resource)
+            self.tokens[_id(resource.path)] = _token(resource)
 
     def _strike(self, resource: Resource) -> None:
         if resource.kind == "User":
-            self._users.pop(resource.name or "", None)
+            self.users.pop(resource.name or "", None)
         elif resource.kind == "Project":
             self._projects.pop(resource.name or "", None)
         elif resource.kind == "ProjectMember":
             self._roles.pop(_membership(resource), None)
         else:
-            self._tokens.pop(_id(resource.path), None)
+            self.tokens.pop(_id(resource.path), None)
 
 
 def _at_home(user: User) -> tuple[Role, bool]:

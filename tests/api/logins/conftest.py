@@ -11,7 +11,7 @@ import bcrypt
 import pytest
 
 from gateway import config, users
-from gateway.http import login_limits, passwords
+from gateway.http import authentication, login_limits
 from tests.api.logins.guesses import Comparisons
 
 
@@ -41,5 +41,5 @@ def comparisons(monkeypatch: pytest.MonkeyPatch) -> Iterator[Comparisons]:
 @pytest.fixture
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Quiet attempts are answered soon."""
-    monkeypatch.setattr(passwords, "QUIET_SECONDS", 0.2)
+    monkeypatch.setattr(authentication, "QUIET_SECONDS", 0.2)
     monkeypatch.setattr(login_limits, "GUESS_EVERY", 0.2)

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from gateway.http import login_limits, passwords
+from gateway.http import authentication, login_limits
 from tests.api.client import ApiClient
 from tests.api.logins.guesses import Client, Comparisons, guess, return_code
 
@@ -92,7 +92,7 @@ async def test_who_logged_in_from_an_address_gets_in_there_after_any_number_of_w
     admin: ApiClient, client: Client, monkeypatch: pytest.MonkeyPatch, media: str
 ) -> None:
     assert (await client("operator").get("machines")).status == 200
-    monkeypatch.setattr(passwords, "REMEMBERED_SECONDS", 0.0)
+    monkeypatch.setattr(authentication, "REMEMBERED_SECONDS", 0.0)
     for number in range(20):
         answer = await guess(admin, "operator", f"guess {number}").get("machines")
     assert answer.status == 429
@@ -115,7 +115,7 @@ async def test_of_many_wrong_passwords_at_once_few_are_tried_where_the_user_has_
 async def test_beyond_its_limit_a_name_is_answered_alike_whether_or_not_its_user_has_logged_in(
     admin: ApiClient, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(passwords, "QUIET_SECONDS", 1.0)
+    monkeypatch.setattr(authentication, "QUIET_SECONDS", 1.0)
     assert (await client("operator").get("machines")).status == 200
     told = []
     for name in ("operator", "nobody"):
@@ -144,7 +144,7 @@ async def test_who_logged_in_from_an_address_gets_in_there_while_the_name_has_no
     admin: ApiClient, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert (await client("operator").get("machines", X_Forwarded_For="192.0.2.1")).status == 200
-    monkeypatch.setattr(passwords, "REMEMBERED_SECONDS", 0.0)
+    monkeypatch.setattr(authentication, "REMEMBERED_SECONDS", 0.0)
     for number in range(101):
         answer = await guess(admin, "operator").get("machines", X_Forwarded_For=f"198.51.100.{number}")
     assert answer.status == 429
@@ -165,10 +165,10 @@ async def test_an_address_without_guesses_does_not_learn_which_names_there_are(a
 async def test_of_a_login_that_is_sent_twice_at_once_neither_is_refused_later_than_a_single_one(
     admin: ApiClient, comparisons: Comparisons, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr(passwords, "QUIET_SECONDS", 0.1)
+    monkeypatch.setattr(authentication, "QUIET_SECONDS", 0.1)
     for number in range(30):
         await guess(admin, f"name{number}").get("machines")
-    monkeypatch.setattr(passwords, "QUIET_SECONDS", 2.0)
+    monkeypatch.setattr(authentication, "QUIET_SECONDS", 2.0)
     comparisons.may_go_on.clear()
     began = time.monotonic()
     answers = await asyncio.gather(*(guess(admin, name).get("machines") for _ in range(3)))
@@ -179,7 +179,7 @@ async def test_of_a_login_that_is_sent_twice_at_once_neither_is_refused_later_th
 async def test_who_waits_for_a_comparison_that_is_told_waits_to_its_end(
     admin: ApiClient, client: Client, comparisons: Comparisons, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(passwords, "QUIET_SECONDS", 0.1)
+    monkeypatch.setattr(authentication, "QUIET_SECONDS", 0.1)
     comparisons.may_go_on.clear()
     waiting = [asyncio.create_task(client("operator").get("machines")) for _ in range(2)]
     # Others are refused at the end of QUIET_SECONDS; these are not.
@@ -200,7 +200,7 @@ async def test_remembering_is_refreshed_by_use(
         def monotonic() -> float:
             return now[0]
 
-    monkeypatch.setattr(passwords, "time", Clock)
+    monkeypatch.setattr(authentication, "time", Clock)
     for _ in range(5):
         assert (await client("operator").get("machines")).status == 200
         now[0] += 200.0

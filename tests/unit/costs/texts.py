@@ -9,7 +9,7 @@ from gateway.cimi import filter as filters
 from gateway.cimi import json_codec, xml_codec
 from gateway.cimi.dialects import bare_term
 from gateway.cimi.xml_text import element_text
-from gateway.http import authentication, passwords, request
+from gateway.http import authentication, request, ways_in
 from gateway.orchestration.monitoring.occurrences import clean
 from gateway.orchestration.systems.packages.parts import file_name
 from tests.unit.costs.reader import Reader
@@ -145,16 +145,16 @@ WORDS = (
     Reader("digest", ("gateway.http.request",), lambda n: "sha-256=:" * n, request.DIGEST.search, 2000),
     Reader(
         "Authorization",
-        ("gateway.http.passwords",),
+        ("gateway.http.authentication",),
         lambda n: "Basic " + "eDp4" * (n // 4),
-        passwords.basic_credentials,
+        authentication.basic_credentials,
         16_000,
     ),
     Reader(
         "token",
-        ("gateway.http.authentication",),
+        ("gateway.http.ways_in",),
         lambda n: "Bearer cimi_" + "_" * n,
-        authentication.token_login,
+        ways_in.token_login,
         16_000,
     ),
     Reader(
