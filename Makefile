@@ -20,10 +20,10 @@ lock: ## Write the lock files anew, from what setup.cfg allows
 run: setup ## Serve this checkout at http://127.0.0.1:8080/cimi/
 	@tools/run.sh
 
-# Four at a time, files in their order: guests that boot leave room for what computes, and small files come last.
+# Five at a time, since those with guests mostly wait. What stops libvirt comes last, beside what needs none.
 test: setup ## Run every test, those with real guests included
-	$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder -m 'not exclusive'
-	$(BIN)/pytest -m exclusive
+	$(BIN)/pytest -n 5 --dist loadfile --no-loadscope-reorder -m 'not exclusive' --ignore=tests/unit
+	@tools/beside.sh "$(BIN)/pytest -n 2 tests/unit" "$(BIN)/pytest -m exclusive"
 
 # Needs no libvirt. What is left out is named at its end; `make test` leaves out nothing.
 QUICK := tests/unit tests/api tests/client

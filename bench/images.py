@@ -35,7 +35,7 @@ def measure() -> list[Row]:
     hypervisor.make_pool(POOL)
     with tempfile.TemporaryDirectory(dir="/var/tmp") as home:
         directory = Path(home)
-        process = GatewayProcess(directory / "gateway", POOL, directory)
+        process = GatewayProcess(directory / "gateway", POOL, directory, forked=False)
         process.image_settings = 'private_networks = ["127.0.0.0/8"]'
         process.prepare()
         process.start()

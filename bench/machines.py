@@ -33,7 +33,9 @@ def measure() -> list[Row]:
         directory = Path(home)
         (directory / "images").mkdir()
         shutil.copy(build(directory / "built.qcow2"), directory / "images" / "guest.qcow2")
-        process = GatewayProcess(directory / "gateway", POOL, directory / "images", jobs=f"workers = {COUNT}")
+        process = GatewayProcess(
+            directory / "gateway", POOL, directory / "images", jobs=f"workers = {COUNT}", forked=False
+        )
         process.prepare()
         process.start()
         try:
@@ -68,7 +70,7 @@ def _ratio(rounds: list[tuple[float, float]]) -> Row:
     return Row(what, statistics.median(ratios), 1.15, details=details)
 
 
-def _document(image: str) -> dict[str, object]:
+def document(image: str) -> dict[str, object]:
     config = {"cpu": 1, "memory": 65536}
     return {"machineTemplate": {"machineConfig": config, "machineImage": {"href": image}}}
 
@@ -93,7 +95,7 @@ def _through_gateway(client: CimiClient, image: str) -> tuple[float, list[tuple[
 
 
 def started(client: CimiClient, image: str) -> str:
-    answer = client.request("POST", "machines", _document(image), headers={"Prefer": "wait=60"})
+    answer = client.request("POST", "machines", document(image), headers={"Prefer": "wait=60"})
     assert answer.status == 201, answer.body
     assert answer.json["state"] == "STARTED"
     return answer.headers["location"]

@@ -25,7 +25,9 @@ def measure() -> list[Row]:
     hypervisor.quiet()
     with tempfile.TemporaryDirectory() as home:
         directory = Path(home)
-        process = GatewayProcess(directory / "gateway", "default", directory, jobs=f"workers = {COUNT}", prefix=26)
+        process = GatewayProcess(
+            directory / "gateway", "default", directory, jobs=f"workers = {COUNT}", prefix=26, forked=False
+        )
         process.prepare()
         process.start()
         try:

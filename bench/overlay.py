@@ -28,7 +28,7 @@ def measure() -> list[Row]:
     hypervisor.make_pool(POOL)
     with tempfile.TemporaryDirectory() as home:
         directory = Path(home)
-        process = GatewayProcess(directory / "gateway", POOL, directory)
+        process = GatewayProcess(directory / "gateway", POOL, directory, forked=False)
         process.prepare()
         process.start()
         try:

@@ -36,7 +36,7 @@ def measure() -> list[Row]:
     hypervisor.make_pool(POOL)
     with tempfile.TemporaryDirectory(dir="/var/tmp") as home:
         directory = Path(home)
-        process = GatewayProcess(directory / "gateway", POOL, directory)
+        process = GatewayProcess(directory / "gateway", POOL, directory, forked=False)
         process.prepare()
         process.start()
         try:

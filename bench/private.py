@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -31,7 +31,7 @@ def free_port() -> int:
         return port
 
 
-def settings(home: Path) -> config.Settings:
+def settings(home: Path, quotas: Mapping[str, int] | None = None) -> config.Settings:
     admin = users.User("admin", "admin", bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode())
     users.write(home / "users", {"admin": admin})
     return config.Settings(
@@ -42,7 +42,11 @@ def settings(home: Path) -> config.Settings:
         images=config.ImageSettings([], staging=str(home / "staging")),
         jobs=config.JobSettings(),
         events=config.EventSettings(most_streams_per_user=1000),
-        hypervisors=(HypervisorSettings("local", "memory", "default", "default"),),
+        # More Machines are stored as running than any host could carry.
+        hypervisors=(
+            HypervisorSettings("local", "memory", "default", "default", memory_overcommit=0, cpu_overcommit=0),
+        ),
+        quotas=quotas or {},
     )
 
 
@@ -153,9 +157,9 @@ async def gateway(home: Path, count: int) -> AsyncIterator[Gateway]:
 
 
 @asynccontextmanager
-async def serving(home: Path, driver: MemoryDriver) -> AsyncIterator[Gateway]:
+async def serving(home: Path, driver: MemoryDriver, quotas: Mapping[str, int] | None = None) -> AsyncIterator[Gateway]:
     """Serve a gateway over what was filled in."""
-    running = Gateway(settings(home), {"local": driver})
+    running = Gateway(settings(home, quotas), {"local": driver})
     await running.start()
     spare_what_is_there()
     try:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -15,7 +15,7 @@ from drivers.confined.readers import ConfinedReaders
 from drivers.supervision import Loop, Supervision
 from gateway import wiring
 from gateway.config import Settings
-from gateway.entrance import host_users, listen_here, open_directory
+from gateway.entrance import host_users, listen_here, open_directory, open_to_scrapers, scrapers_door
 from gateway.http import local_socket
 from gateway.http.admission import Admission, Limits
 from gateway.http.answers import Answers
@@ -33,6 +33,7 @@ from gateway.http.readiness import Readiness, away
 from gateway.http.remembered import Memory
 from gateway.http.representation import Representations
 from gateway.http.server import Server, ServerParts
+from gateway.http.shares import UserShares
 from gateway.http.tls import Certificate, configured_certificate
 from gateway.jobs.plan import StepRegistry
 from gateway.jobs.runner import JobRunner
@@ -40,42 +41,31 @@ from gateway.listening import named
 from gateway.orchestration.access import uses
 from gateway.orchestration.access.uses import TokenUses
 from gateway.orchestration.commit_rules import commit_rules
+from gateway.orchestration.common.capacity import Capacities
 from gateway.orchestration.common.hosts import ConfiguredDrivers, ConfiguredHypervisors
 from gateway.orchestration.common.resource_service import ResourceService
 from gateway.orchestration.common.room import Room
 from gateway.orchestration.entry_point.service import CloudEntryPointService
 from gateway.orchestration.images.sweeping import StagingSweeper
 from gateway.orchestration.machines.templates import ship
-from gateway.orchestration.monitoring import accesses, clock_watch
+from gateway.orchestration.monitoring import accesses, audit_log
 from gateway.orchestration.monitoring.accesses import Accesses
-from gateway.orchestration.monitoring.clock_watch import ClockWatch
 from gateway.orchestration.monitoring.feed import Feed
 from gateway.orchestration.monitoring.hypervisor_events import ConfinementLog, HypervisorEvents
 from gateway.orchestration.monitoring.recorder import Recorder
-from gateway.orchestration.monitoring.retention import LOOK_EVERY, Retention
-from gateway.orchestration.monitoring.sample_retention import ROUND_EVERY
 from gateway.orchestration.monitoring.sampler import Sampler
 from gateway.orchestration.monitoring.templates import ship_configurations
 from gateway.orchestration.networks.host_network import show_networks
+from gateway.orchestration.quotas.counting import Quotas
+from gateway.orchestration.quotas.live import LiveQuotas
 from gateway.orchestration.reconciliation import Reconciliation
 from gateway.orchestration.registry import build_services, register_steps
+from gateway.stages import Stage, opened_store
 from gateway.store.store import Store
 
 DRAIN_SECONDS = 20.0
 """Seconds that running steps have to reach a safe point at the gateway's end."""
-OF_SCRAPERS = Limits(overall=100, of_one=50)
-"""Connections to the listener for scrapers."""
-Work = Callable[[], Awaitable[None]]
 log = structlog.get_logger("gateway")
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """A part that the gateway begins at its start, and how that is ended at its stop, in reverse order."""
-
-    what: str
-    start: Work | None = None
-    stop: Work | None = None
 
 
 class Gateway:
@@ -99,6 +89,7 @@ class Gateway:
         self.supervision = Supervision()
         for driver in self.drivers.values():
             driver.supervise(self.supervision)
+        self.quotas: LiveQuotas
         self._feed: Feed
         self._alarms: HypervisorEvents
         self._staging: StagingSweeper
@@ -164,15 +155,7 @@ class Gateway:
     # The store and what stands on it
 
     async def _open_store(self) -> None:
-        kept = self.settings.store
-        self.store = await Store.open(Path(kept.path), kept.key, kept.former_keys)
-        for kind, number in self.store.lost.items():
-            log.error(
-                "secrets cannot be read: the store's key is another one than they were sealed with",
-                kind=kind,
-                resources=number,
-                help="give the key back as [store] former_keys, or set them anew",
-            )
+        self.store = await opened_store(self.settings)
 
     async def _close_store(self) -> None:
         await self.store.close()
@@ -180,16 +163,20 @@ class Gateway:
     async def _build_services(self) -> None:
         registry = StepRegistry()
         settings = self.settings
-        self.runner = wiring.job_runner(settings, self.store, registry, self.supervision)
+        self.quotas = LiveQuotas(settings.quotas)
+        await self.quotas.look(self.store)
+        self.runner = wiring.job_runner(settings, self.store, registry, self.supervision, self.quotas.jobs_at_once)
         # No link leads to what is put down and read there.
         staging = await asyncio.to_thread(Path(settings.images.staging).resolve)
+        hypervisors = ConfiguredHypervisors((entry.name, entry) for entry in settings.hypervisors)
         self.room = Room(
             store=self.store,
             runner=self.runner,
             drivers=self.drivers,
-            hypervisors=ConfiguredHypervisors((entry.name, entry) for entry in settings.hypervisors),
+            hypervisors=hypervisors,
             policy=wiring.policy(settings),
             images=wiring.image_tools(settings, self._readers, staging, self.store),
+            capacities=Capacities(hypervisors),
             supervision=self.supervision,
         )
         register_steps(registry, self.room)
@@ -204,7 +191,11 @@ class Gateway:
         recorder = Recorder(events.persistence, events.changes_persistence)
         await recorder.prepare(self.store)
         await open_directory(self.settings, self.store, self.room.directory)
-        self.store.obey(commit_rules(recorder))
+        quotas = Quotas(self.settings.quotas, self.room.capacities)
+        await quotas.prepare(self.store)
+        self.store.obey(commit_rules(recorder, quotas))
+        if self.settings.audit.journal:
+            self.store.audit(audit_log.write_to_journal)
         for hypervisor in self.settings.hypervisors:
             await show_networks(self.store, hypervisor)
         await ship_configurations(self.store, self.room.policy)
@@ -218,7 +209,8 @@ class Gateway:
         self._certificate = await asyncio.to_thread(configured_certificate, self.settings.server)
         self.authentication = Authentication(self.room.directory, self._host_users, self._certificate)
         events = self.settings.events
-        places = StreamPlaces(events.most_streams, events.most_streams_per_user)
+        streams = partial(self.quotas.limit, quota="event_streams")
+        places = StreamPlaces(events.most_streams, events.most_streams_per_user, streams)
         self.stream = EventStream(self._feed, self.authentication, places, supervision=self.supervision)
 
     async def _close_authentication(self) -> None:
@@ -269,14 +261,11 @@ class Gateway:
         self.runner.start()
         self.reconciliation.start()
         self.sampler.start()
-        events, keep = self.settings.events, self.supervision.keep
-        retention = Retention(self.store, events.most_per_log, events.most_overall, events.most_changes)
-        samples = wiring.sample_retention(self.settings, self.store)
+        keep = self.supervision.keep
+        written = TokenUses(self.store, self.authentication.others.uses)
         self._loops = (
-            keep("sample retention", samples.turn, ROUND_EVERY),
-            keep("event retention", retention.turn, LOOK_EVERY),
-            keep("uses of tokens", TokenUses(self.store, self.authentication.others.uses).turn, uses.WRITE_EVERY),
-            keep("clock", ClockWatch(self.store).turn, clock_watch.LOOK_EVERY),
+            *wiring.background_loops(self.settings, self.store, keep, self.quotas),
+            keep("uses of tokens", written.turn, uses.WRITE_EVERY),
         )
 
     async def _stop_loops(self) -> None:
@@ -305,6 +294,7 @@ class Gateway:
         settings, server = self.settings, self.settings.server
         self._memory = Memory()
         self.store.watch(self._memory.changed)
+        shares = UserShares(partial(self.quotas.limit, quota="requests_per_second"))
         parts = ServerParts(
             self._handlers(),
             self.authentication,
@@ -313,7 +303,8 @@ class Gateway:
             self._audit,
             self.metrics,
             self._memory,
-            QuickReads(self.authentication, self._memory, self.metrics),
+            QuickReads(self.authentication, self._memory, self.metrics, shares),
+            shares,
         )
         self.server = Server(parts, wiring.wire_settings(settings))
         context = self._certificate.context if self._certificate is not None else None
@@ -352,16 +343,10 @@ class Gateway:
 
     async def _listen_for_scrapers(self, deadlines: Deadlines) -> None:
         listen = self.settings.metrics.listen
-        if not listen:
-            return
-        admission = Admission(possible(OF_SCRAPERS))
-        application = self.metrics.application()
-        door = Door(application, admission, self.supervision, DoorSettings(deadlines, name="connections of scrapers"))
-        self._open.push_async_callback(door.close)
-        host, _, port = listen.rpartition(":")
-        with named("metrics", listen):
-            await door.open(host.strip("[]"), int(port))
-        log.info("listening for scrapers", listen=listen)
+        if listen:
+            door = scrapers_door(self.metrics, self.supervision, deadlines)
+            self._open.push_async_callback(door.close)
+            await open_to_scrapers(door, listen)
 
     async def _refuse_requests(self) -> None:
         self.server.draining = True

@@ -1,4 +1,4 @@
-"""Who may come in, at the start: the users of the first start, the users of this host, and the socket for these."""
+"""Who may come in, at the start: the users of the first start, those of this host with their socket, and scrapers."""
 
 from __future__ import annotations
 
@@ -7,17 +7,23 @@ from pathlib import Path
 
 import structlog
 
+from drivers.supervision import Supervision
 from gateway import users
 from gateway.config import Settings
 from gateway.http import local_socket
-from gateway.http.door import Door
+from gateway.http.admission import Admission, Limits
+from gateway.http.connection import Deadlines
+from gateway.http.door import Door, DoorSettings, possible
 from gateway.http.local_socket import HostUsers
+from gateway.http.metrics import Metrics
 from gateway.listening import named
 from gateway.orchestration.access.changes import host_project
 from gateway.orchestration.access.first_users import import_users
 from gateway.orchestration.common.directory import Directory
 from gateway.store.store import Store
 
+OF_SCRAPERS = Limits(overall=100, of_one=50)
+"""Connections to the listener for scrapers."""
 log = structlog.get_logger("gateway")
 
 
@@ -49,3 +55,17 @@ async def listen_here(path: Path, door: Door, here: HostUsers) -> bool:
     await door.take(listener)
     log.info("listening", socket=str(path))
     return own
+
+
+def scrapers_door(metrics: Metrics, supervision: Supervision, deadlines: Deadlines) -> Door:
+    """Return the door for scrapers, who are asked for no credentials."""
+    settings = DoorSettings(deadlines, name="connections of scrapers")
+    return Door(metrics.application(), Admission(possible(OF_SCRAPERS)), supervision, settings)
+
+
+async def open_to_scrapers(door: Door, listen: str) -> None:
+    """Listen at host:port. Raises CannotListen."""
+    host, _, port = listen.rpartition(":")
+    with named("metrics", listen):
+        await door.open(host.strip("[]"), int(port))
+    log.info("listening for scrapers", listen=listen)

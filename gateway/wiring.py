@@ -1,8 +1,10 @@
-"""The making of the rooms from the configuration: nothing is opened or begun here."""
+"""The making of the rooms from the configuration: nothing is opened or begun here, but for loops beside requests."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from drivers.base import Driver
@@ -10,7 +12,7 @@ from drivers.confined.readers import ConfinedReaders
 from drivers.images.cautious import CautiousReader
 from drivers.images.convert import QemuImg
 from drivers.images.file_systems import Mkfs
-from drivers.supervision import Supervision
+from drivers.supervision import Loop, Supervision
 from drivers.web.fetch import FetchRules, HttpFetcher
 from gateway.config import Settings
 from gateway.confined_packages import ConfinedPackageReader
@@ -24,7 +26,13 @@ from gateway.orchestration.common.hosts import failure
 from gateway.orchestration.common.reserve import Reserve
 from gateway.orchestration.common.room import ImageTools, Policy
 from gateway.orchestration.common.staging import Staging
-from gateway.orchestration.monitoring.sample_retention import DAY, HOUR, SampleRetention
+from gateway.orchestration.monitoring import audit_log, clock_watch
+from gateway.orchestration.monitoring.audit_log import AuditRetention
+from gateway.orchestration.monitoring.clock_watch import ClockWatch
+from gateway.orchestration.monitoring.retention import LOOK_EVERY, Retention
+from gateway.orchestration.monitoring.sample_retention import DAY, HOUR, ROUND_EVERY, SampleRetention
+from gateway.orchestration.quotas import live
+from gateway.orchestration.quotas.live import LiveQuotas
 from gateway.store.store import Store
 
 
@@ -37,10 +45,16 @@ def libvirt_drivers(settings: Settings) -> dict[str, Driver]:
     return {hypervisor.name: LibvirtDriver(hypervisor, claims) for hypervisor in settings.hypervisors}
 
 
-def job_runner(settings: Settings, store: Store, registry: StepRegistry, supervision: Supervision) -> JobRunner:
-    """Return what runs the Jobs."""
+def job_runner(
+    settings: Settings,
+    store: Store,
+    registry: StepRegistry,
+    supervision: Supervision,
+    at_once: Callable[[str], int | None],
+) -> JobRunner:
+    """Return what runs the Jobs; ``at_once`` says how many of a project work at the same time."""
     jobs = settings.jobs
-    limits = JobLimits(jobs.workers, timedelta(minutes=jobs.retention_minutes))
+    limits = JobLimits(jobs.workers, timedelta(minutes=jobs.retention_minutes), at_once=at_once)
     return JobRunner(JobTools(store, registry, failure, crash.from_environment(), supervision), limits)
 
 
@@ -102,4 +116,25 @@ def sample_retention(settings: Settings, store: Store) -> SampleRetention:
     kept = settings.monitoring
     return SampleRetention(
         store, (kept.keep_raw_hours * HOUR, kept.keep_five_minutes_days * DAY, kept.keep_hours_days * DAY)
+    )
+
+
+def audit_retention(settings: Settings, store: Store) -> AuditRetention:
+    """Return what removes old entries of the audit log."""
+    kept = settings.audit
+    return AuditRetention(store, timedelta(days=kept.keep_days), kept.most, kept.most_of_strangers)
+
+
+def background_loops(
+    settings: Settings, store: Store, keep: Callable[..., Loop], quotas: LiveQuotas
+) -> tuple[Loop, ...]:
+    """Begin what looks at the store now and then, and return the loops."""
+    events = settings.events
+    retention = Retention(store, events.most_per_log, events.most_overall, events.most_changes)
+    return (
+        keep("sample retention", sample_retention(settings, store).turn, ROUND_EVERY),
+        keep("event retention", retention.turn, LOOK_EVERY),
+        keep("audit retention", audit_retention(settings, store).turn, audit_log.LOOK_EVERY),
+        keep("live quotas", partial(quotas.look, store), live.LOOK_EVERY),
+        keep("clock", ClockWatch(store).turn, clock_watch.LOOK_EVERY),
     )

@@ -14,9 +14,12 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import BinaryIO
 
 from tests import hypervisor
 from tests.cimi_client import CimiClient, wait_until
+from tests.forked_gateway import ForkedProcess
+from tests.forked_gateway import start as start_fork
 from tests.patience import PATIENCE
 
 PASSWORD = "correct horse battery"
@@ -59,7 +62,9 @@ class GatewayProcess:
     """Of the IPv4 ranges that networks get."""
     monitoring: str = ""
     port: int = field(default_factory=free_port)
-    process: subprocess.Popen[bytes] | None = None
+    forked: bool = True
+    """Whether it is a fork of a process that has loaded the modules already, which starts sooner."""
+    process: subprocess.Popen[bytes] | ForkedProcess | None = None
 
     @property
     def configuration(self) -> Path:
@@ -158,12 +163,20 @@ prefix = 64
 
     def spawn(self, **environment: str) -> None:
         with self.log.open("ab") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "gateway", "serve", "--config", str(self.configuration)],
-                stdout=output,
-                stderr=output,
-                env={**os.environ, "CIMI_GATEWAY_CRASH_FILE": str(self.crash_file), **environment},
+            self.process = self._run(
+                "gateway",
+                ["serve", "--config", str(self.configuration)],
+                output,
+                {**os.environ, "CIMI_GATEWAY_CRASH_FILE": str(self.crash_file), **environment},
             )
+
+    def _run(
+        self, module: str, arguments: list[str], output: BinaryIO, environment: dict[str, str]
+    ) -> subprocess.Popen[bytes] | ForkedProcess:
+        if self.forked:
+            return start_fork(module, arguments, output, environment)
+        command = [sys.executable, "-m", module, *arguments]
+        return subprocess.Popen(command, stdout=output, stderr=output, env=environment)
 
     def answers(self) -> bool:
         assert self.process is not None

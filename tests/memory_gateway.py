@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
@@ -36,12 +35,8 @@ class MemoryGatewayProcess(GatewayProcess):
 
     def spawn(self, **environment: str) -> None:
         with self.log.open("ab") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.memory_gateway", str(self.configuration)],
-                stdout=output,
-                stderr=output,
-                env={**os.environ, **environment},
-            )
+            module, arguments = "tests.memory_gateway", [str(self.configuration)]
+            self.process = self._run(module, arguments, output, {**os.environ, **environment})
 
 
 def memory_gateway(home: Path, image_settings: str = "") -> MemoryGatewayProcess:

@@ -98,6 +98,10 @@ class HypervisorSettings:
     """Below it each Network has a DNS domain of its own."""
     anti_spoofing: bool = True
     """Whether guests are held to their own MAC and IP addresses."""
+    memory_overcommit: float = 1.5
+    """The number of times that the host's memory may be promised to Machines that run; 0: as often as one likes."""
+    cpu_overcommit: float = 16.0
+    """The same of the host's CPUs."""
     require_confinement: bool = False
     """Whether Machines are made and started only where a security model (SELinux, AppArmor) confines guests."""
 

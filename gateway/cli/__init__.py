@@ -15,6 +15,8 @@ PLACES = {
     "token": "gateway.cli.tokens",
     "jobs": "gateway.cli.jobs",
     "events": "gateway.cli.events",
+    "audit": "gateway.cli.audit",
+    "quota": "gateway.cli.quotas",
     "backup": "gateway.cli.backup",
     "restore": "gateway.cli.backup",
     "conformance": "gateway.cli.conformance",

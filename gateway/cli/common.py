@@ -63,12 +63,18 @@ def settings_of(path: Path) -> Settings:
         return load(path)
 
 
+def store_path(settings: Settings) -> Path:
+    """Return the path of the configured store. Raises ClickException where there is none yet."""
+    path = Path(settings.store.path)
+    if not path.exists():
+        raise click.ClickException(f"{path} does not exist: the gateway has not run yet")
+    return path
+
+
 @contextmanager
 def store_reader(config: Path) -> Iterator[OfflineStore]:
     """Read the configured store while the block runs, also beside a gateway that has it open."""
-    path = Path(settings_of(config).store.path)
-    if not path.exists():
-        raise click.ClickException(f"{path} does not exist: the gateway has not run yet")
+    path = store_path(settings_of(config))
     try:
         with OfflineStore.open(path) as store:
             yield store

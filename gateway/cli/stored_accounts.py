@@ -61,8 +61,8 @@ class StoredAccounts:
 
     def add_user(self, name: str, role: str, password: str, *, inherits: bool) -> None:
         """Make a user."""
-        hashed = users.hashed(password)
-        self._change(lambda transaction: changes.add_user(transaction, name, Role(role), hashed, inherits=inherits))
+        hashed, document = users.hashed(password), {"name": name, "role": role}
+        self._change(lambda transaction: changes.add_user(transaction, document, hashed, inherits=inherits))
 
     def set_password(self, name: str, password: str) -> None:
         """Change a user's password."""

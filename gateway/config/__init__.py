@@ -14,8 +14,10 @@ from typing import Any
 from drivers.base import HypervisorSettings
 from gateway.config.networks import check_networks
 from gateway.config.pools import check_pools
+from gateway.config.quotas import check_overcommit, read_quotas
 from gateway.config.reader import ConfigError, read_table
 from gateway.config.sections import (
+    AuditSettings,
     AuthSettings,
     CompatibilitySettings,
     EventSettings,
@@ -32,6 +34,7 @@ from gateway.config.wire import check_wire
 
 __all__ = [
     "DEFAULT_PATH",
+    "AuditSettings",
     "AuthSettings",
     "CompatibilitySettings",
     "ConfigError",
@@ -55,6 +58,7 @@ SECTIONS: dict[str, type[Any]] = {
     "images": ImageSettings,
     "jobs": JobSettings,
     "events": EventSettings,
+    "audit": AuditSettings,
     "metrics": MetricsSettings,
     "monitoring": MonitoringSettings,
     "machines": MachineSettings,
@@ -79,13 +83,15 @@ def load(path: Path) -> Settings:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: is not TOML: {error}") from None
-    unknown = [name for name in document if name not in SECTIONS and name != "hypervisor"]
+    unknown = [name for name in document if name not in SECTIONS and name not in ("hypervisor", "quotas")]
     if unknown:
         raise ConfigError(f"{path}: unknown section [{unknown[0]}]")
     sections = {name: _section(path, name, kind, document.get(name, {})) for name, kind in SECTIONS.items()}
     images = sections["images"]
     sections["images"] = replace(images, staging=images.staging or str(Path(sections["store"].path).parent / "staging"))
-    settings = Settings(path=path, hypervisors=_hypervisors(path, document.get("hypervisor")), **sections)
+    hypervisors = _hypervisors(path, document.get("hypervisor"))
+    quotas = read_quotas(path, document.get("quotas", {}))
+    settings = Settings(path=path, hypervisors=hypervisors, quotas=quotas, **sections)
     _check(settings)
     return settings
 
@@ -111,6 +117,7 @@ def _hypervisors(path: Path, given: Any) -> tuple[HypervisorSettings, ...]:
                 raise ConfigError(f"{path}: [[hypervisor]] {key}: must not be empty")
         check_pools(path, entry)
         check_networks(path, entry)
+        check_overcommit(path, entry)
     return entries
 
 
@@ -137,6 +144,9 @@ def _check(settings: Settings) -> None:
         ("[events] most_overall", settings.events.most_overall, 100),
         ("[machines] least_memory", settings.machines.least_memory, 1),
         ("[events] most_changes", settings.events.most_changes, 100),
+        ("[audit] keep_days", settings.audit.keep_days, 1),
+        ("[audit] most", settings.audit.most, 100),
+        ("[audit] most_of_strangers", settings.audit.most_of_strangers, 0),
         ("[events] most_streams", settings.events.most_streams, 1),
         ("[events] most_streams_per_user", settings.events.most_streams_per_user, 1),
         *_least_of_monitoring(settings.monitoring),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
@@ -146,6 +147,19 @@ class EventSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class AuditSettings:
+    """The section [audit]: how long, and how many, entries the audit log keeps, and whether the journal gets them too.
+
+    What strangers cause is counted for itself.
+    """
+
+    keep_days: int = 366
+    most: int = 1_000_000
+    most_of_strangers: int = 100_000
+    journal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class MonitoringSettings:
     """The section [monitoring].
 
@@ -204,6 +218,9 @@ class Settings:
     jobs: JobSettings
     hypervisors: tuple[HypervisorSettings, ...]
     events: EventSettings = EventSettings()
+    audit: AuditSettings = AuditSettings()
+    quotas: Mapping[str, int] = field(default_factory=dict)
+    """How much a project may have of each quota that is named here, where an admin has set nothing else for it."""
     metrics: MetricsSettings = MetricsSettings()
     monitoring: MonitoringSettings = MonitoringSettings()
     machines: MachineSettings = MachineSettings()

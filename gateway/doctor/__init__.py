@@ -22,6 +22,7 @@ from gateway.doctor.finding import Finding
 from gateway.doctor.guests import unknown_guests
 from gateway.doctor.host import FORWARDING, clock, converter, file_system_tool, forwarding, kvm, packet_filter, versions
 from gateway.doctor.hypervisors import hypervisor_findings, is_local
+from gateway.doctor.quotas import quotas
 from gateway.doctor.router_advertisements import router_advertisements
 from gateway.private_files import private_files
 
@@ -36,6 +37,7 @@ async def examine(settings: Settings, drivers: dict[str, Driver]) -> AsyncIterat
         yield certificate(settings)
     yield store(settings)
     yield store_keys(settings)
+    yield quotas(settings)
     for directory in settings.images.directories:
         yield image_directory(Path(directory))
     for directory in settings.images.export_directories:

@@ -15,6 +15,9 @@ from gateway.orchestration.monitoring.occurrences import Request
 FLOODS = frozenset({421, 429, 431})
 """Refusals of requests that are slowed down, or wrong before anybody looks at what they want."""
 
+LOGINS = frozenset({401, 429})
+"""Refusals of those whom nobody knows."""
+
 
 class Audit:
     """The teller of access events. ``trusted_proxies`` are believed when they say for whom they ask."""
@@ -32,16 +35,25 @@ class Audit:
         without credentials, with what is none, or slowed down are only counted: they cost nothing to make.
         """
         path = path or ""
-        reason = f"{error.status} {error.message}"
-        if isinstance(error, WrongPassword):
-            claimed = Request(request.method, error.name, address_of(request, self._trusted_proxies), wire.request_id)
-            await self._accesses.login_refused(claimed, path, reason)
+        if caller is None or not caller.user:
+            await self._strange(request, wire, path, error)
             return
-        if caller is None or not caller.user or error.status in FLOODS:
+        if error.status in FLOODS:
             return
         if request.method not in READS or error.status == 403:
-            refused = Request(request.method, caller.user, caller.address, wire.request_id, caller.project)
-            await self._accesses.refused(refused, path, reason, caller.role)
+            refused = Request.of(caller, request.method)
+            await self._accesses.refused(refused, path, f"{error.status} {error.message}", caller.role)
+
+    async def _strange(self, request: web.Request, wire: Wire, path: str, error: GatewayError) -> None:
+        """Count what nobody knows who asks for, and tell of a wrong password."""
+        wrong = isinstance(error, WrongPassword)
+        name = error.name if isinstance(error, WrongPassword) else ""
+        claimed = Request(request.method, name, address_of(request, self._trusted_proxies), wire.request_id)
+        reason = f"{error.status} {error.message}"
+        if wrong:
+            await self._accesses.login_refused(claimed, path, reason)
+        if error.status in LOGINS:
+            self._accesses.strange(claimed, path, f"{reason}; the name was {name!r}" if wrong else reason)
 
     async def taken(self, caller: Caller, path: str, verb: str) -> None:
         """Tell, before the first byte goes out, who takes something out."""

@@ -21,6 +21,7 @@ from gateway.orchestration.common.contract import Outcome
 from gateway.orchestration.common.permissions import demand, demand_any
 from gateway.orchestration.common.resource_service import ResourceService
 from gateway.store.model import Resource
+from gateway.store.store import PROMISING
 
 EDIT_TRIES = 5
 
@@ -44,6 +45,7 @@ class Handlers:
 
     async def handle(self, request: web.Request, context: Context, path: str) -> web.StreamResponse:
         """Find what the path means, and do what the method asks. Raises gateway.errors."""
+        PROMISING.set(True)
         path = path.rstrip("/") or CLOUD_ENTRY_POINT.segment
         owner, _, verb = path.rpartition("/")
         acting = acting_collection_at(path)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from aiohttp import web
@@ -43,6 +43,7 @@ from gateway.http.request import (
     request_id,
     version_of,
 )
+from gateway.http.shares import UserShares
 from gateway.orchestration.common.contract import Caller, Role
 from gateway.orchestration.monitoring.accesses import METRICS
 
@@ -57,7 +58,7 @@ WIRE = web.RequestKey("wire", Wire) if TYPE_CHECKING or hasattr(web, "RequestKey
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 OF_THE_LINE = (ConnectionError, web.RequestPayloadError, RequestTimeout)
 """What handlers raise when the connection breaks under them."""
-Handle = Callable[[web.Request, Context], Awaitable[web.StreamResponse]]
+Handle = Callable[[web.Request, Context], Coroutine[Any, Any, web.StreamResponse]]
 log = structlog.get_logger("http")
 
 
@@ -97,6 +98,7 @@ class ServerParts:
     metrics: Metrics
     memory: Memory
     quick: QuickReads
+    shares: UserShares
 
 
 class Server:
@@ -112,6 +114,7 @@ class Server:
         self._metrics = parts.metrics
         self._memory = parts.memory
         self._quick = parts.quick
+        self._shares = parts.shares
         self.draining = False
 
     def application(self) -> web.Application:
@@ -199,7 +202,7 @@ class Server:
             context = request[WIRE] = self._context(request, wire, caller, query, unacceptable)
             if self.draining:
                 raise Unavailable("the gateway is being stopped; try again later")
-            response = await handle(request, context)
+            response = await self._handled(request, context, handle)
             if path is not None and response.status in (200, 304):
                 self._quick.learn(request, context, path)
         except NotAcceptable as error:
@@ -215,6 +218,13 @@ class Server:
         if request.method not in READS and caller is not None and not response.prepared:
             self._log_change(request, caller, path, response.status)
         return response
+
+    async def _handled(self, request: web.Request, context: Context, handle: Handle) -> web.StreamResponse:
+        """Return the answer of the handlers, once it is the user's turn. Raises TooManyRequests."""
+        user = context.caller.user
+        self._shares.demand(user, context.caller.project)
+        await self._shares.turn(user)
+        return await self._shares.measured(user, handle(request, context))
 
     def quickly(self, request: web.BaseRequest, connection: Connection) -> bytes | None:
         """Return the whole answer to a read where it is at hand; None where the request goes the long way."""

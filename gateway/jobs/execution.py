@@ -24,7 +24,7 @@ from gateway.jobs.records import in_state
 from gateway.store.model import Resource
 from gateway.store.questions.jobs import plan_of
 from gateway.store.sealing import holds_sealed
-from gateway.store.store import Store
+from gateway.store.store import PROMISING, Store
 from gateway.store.transaction import PlanRow, Transaction
 
 log = structlog.get_logger("jobs")
@@ -167,12 +167,15 @@ class Execution:
         self._logger = logger_of(self.job, plan)
         if (await self._current()).state == "STOPPING":
             self.stop.set()
+        # What is undone, and what is so, is refused for no quota.
+        PROMISING.set(row.phase == "run")
         try:
             if row.phase == "run":
                 row = await self._forward(plan, row)
         finally:
             # Settling is quick, and one more write for each job is not worth what it shows.
             self._show_no_more()
+            PROMISING.set(False)
         if row.phase == "undo":
             row = await self._back(plan, row)
         await self._settle(plan, row)
@@ -212,6 +215,8 @@ class Execution:
         return row
 
     async def _step(self, plan: Plan, row: PlanRow, call: StepCall) -> None:
+        if self._place is not None:
+            await self._place.turn()
         if self.stop.is_set():
             raise StopRequested
 

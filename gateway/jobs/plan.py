@@ -62,6 +62,8 @@ class Plan:
     """The reason why the gateway does it by itself; empty for what a user asks for."""
     user: str = ""
     """Name of the user who asked for it; empty stands for the project's id, as of a project of one's own."""
+    credential: str = ""
+    """By what the user came in, as ``AuditEntry`` says it; empty where nobody noted it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
+
+from gateway.jobs.shares import Shares
 
 Unlock = Callable[[], Awaitable[None]]
 """Lets locks go before the end of their block; may be called again."""
@@ -54,20 +56,77 @@ class ResourceLocks:
 
 
 class Workers:
-    """A number of places. A Job that only waits for something gives its place to another meanwhile."""
+    """A number of places, given out to projects in turn. A Job that only waits for something gives its place away.
 
-    def __init__(self, count: int) -> None:
-        self._free = asyncio.Semaphore(count)
+    ``most_of`` says how many places a project may have at once; None is without a bound.
+    """
+
+    def __init__(self, count: int, most_of: Callable[[str], int | None] = lambda _project: None) -> None:
+        self._free = count
+        self._most_of = most_of
+        self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
+        """Who waits for a place, by project; the project whose turn it is stands first."""
+        self.at_work: Counter[str] = Counter()
+        """The places that each project has."""
+        self.shares = Shares()
 
     @asynccontextmanager
-    async def place(self, stop: asyncio.Event) -> AsyncIterator[Place]:
+    async def place(self, stop: asyncio.Event, project: str = "") -> AsyncIterator[Place]:
         """Wait for a place, and have it while the block runs; ``stop`` is set when the Job is to stop."""
-        place = Place(self._free, stop)
+        place = Place(self, stop, project)
         try:
             await place.take()
             yield place
         finally:
             place.give()
+
+    async def acquire(self, project: str) -> None:
+        """Wait until it is the project's turn and a place is free, and take the place."""
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(project, deque()).append(turn)
+        self._give_out()
+        try:
+            await turn
+        except BaseException:
+            if turn.done() and not turn.cancelled():
+                self.release(project)  # It was ours already.
+            else:
+                self._leave(project, turn)
+            raise
+
+    def release(self, project: str) -> None:
+        """Take a place back from a project, and give it to the next one."""
+        self._free += 1
+        self.shares.give(project)
+        self.at_work[project] -= 1
+        if not self.at_work[project]:
+            del self.at_work[project]
+        self._give_out()
+
+    def _give_out(self) -> None:
+        while self._free:
+            project = next((project for project in self._waiting if self._may_have_more(project)), None)
+            if project is None:
+                return
+            turn = self._waiting[project][0]
+            self._leave(project, turn)
+            if project in self._waiting:
+                self._waiting.move_to_end(project)
+            if not turn.done():
+                self._free -= 1
+                self.shares.take(project)
+                self.at_work[project] += 1
+                turn.set_result(None)
+
+    def _may_have_more(self, project: str) -> bool:
+        most = self._most_of(project)
+        return most is None or self.at_work[project] < most
+
+    def _leave(self, project: str, turn: asyncio.Future[None]) -> None:
+        queue = self._waiting[project]
+        queue.remove(turn)
+        if not queue:
+            del self._waiting[project]
 
 
 class Place:
@@ -76,14 +135,16 @@ class Place:
     A Job that is to stop does not queue for it: undoing must not wait for others' work.
     """
 
-    def __init__(self, free: asyncio.Semaphore, stop: asyncio.Event) -> None:
-        self._free = free
+    def __init__(self, workers: Workers, stop: asyncio.Event, project: str) -> None:
+        self._workers = workers
         self._stop = stop
+        self._project = project
         self._held = False
 
     async def take(self) -> None:
         """Wait for the place, or until the Job is to stop, which goes on without one."""
-        taking, stopping = asyncio.ensure_future(self._free.acquire()), asyncio.ensure_future(self._stop.wait())
+        taking = asyncio.ensure_future(self._workers.acquire(self._project))
+        stopping = asyncio.ensure_future(self._stop.wait())
         try:
             await asyncio.wait({taking, stopping}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -96,7 +157,14 @@ class Place:
         """Give the place to another Job, if this one has it."""
         if self._held:
             self._held = False
-            self._free.release()
+            self._workers.release(self._project)
+
+    async def turn(self) -> None:
+        """Be without the place while another project at work has had less; called between two steps."""
+        if self._held and self._workers.shares.lead(self._project) > 0:
+            self.give()
+            await self._workers.shares.until_fair(self._project, self._stop)
+            await self.take()
 
     @asynccontextmanager
     async def resting(self) -> AsyncIterator[None]:

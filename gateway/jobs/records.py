@@ -26,6 +26,8 @@ class KeptJob(Kept):
     """Address that the request came from."""
     user: str = ""
     """Name of the user who asked for the Job; empty where it is the project's."""
+    credential: str = ""
+    """By what the user came in, as ``AuditEntry`` says it; empty where nobody noted it."""
     tries: dict[str, int] = field(default_factory=dict)
     """How often each work that may bring down who does it was begun, and has not ended."""
 
@@ -45,7 +47,7 @@ def new_job(plan: Plan, state: str) -> Resource:
         document["parentJob"] = {"href": plan.parent_job}
     job = Resource(f"jobs/{uuid.uuid4()}", "Job", plan.project, document, now, now)
     user = plan.user if plan.user != plan.project else ""
-    return KeptJob(plan.request_id, plan.address, user).on(job)
+    return KeptJob(plan.request_id, plan.address, user, plan.credential).on(job)
 
 
 def references(paths: tuple[str, ...]) -> list[Document]:
@@ -75,8 +77,9 @@ def plan_to_document(plan: Plan) -> Document:
     """
     document = asdict(plan)
     document["owner"] = document.pop("project")
-    if not plan.reason:
-        del document["reason"]
+    for key in ("reason", "credential"):
+        if not document[key]:
+            del document[key]
     if plan.user in ("", plan.project):
         del document["user"]
     return document
@@ -102,6 +105,7 @@ def plan_from_document(document: Document) -> Plan:
         address=document.get("address", ""),
         reason=document.get("reason", ""),
         user=document.get("user", ""),
+        credential=document.get("credential", ""),
     )
 
 

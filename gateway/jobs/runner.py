@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -42,6 +43,8 @@ class JobLimits:
     retention: timedelta = timedelta(minutes=1440)
     most_kept: int = 100_000
     """Jobs in all, those that have not ended among them."""
+    at_once: Callable[[str], int | None] = lambda _project: None
+    """Says how many Jobs of a project work at once at most; None is as many as there are workers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ class JobRunner:
         self._tools = tools
         self._store = tools.store
         self._limits = limits
-        self._workers = Workers(limits.workers)
+        self._workers = Workers(limits.workers, limits.at_once)
         self._locks = ResourceLocks()
         self._accepted: dict[str, Accepted] = {}
         """The jobs of the transaction that is under way."""
@@ -151,10 +154,11 @@ class JobRunner:
         return True
 
     async def _worked(self, execution: Execution, row: PlanRow, unlock: Unlock) -> None:
-        async with self._workers.place(execution.stop) as place:
+        plan = plan_from_document(row.plan)
+        async with self._workers.place(execution.stop, plan.project) as place:
             self.active += 1
             try:
-                await execution.run(plan_from_document(row.plan), row, place, unlock)
+                await execution.run(plan, row, place, unlock)
             finally:
                 self.active -= 1
 

@@ -9,11 +9,12 @@ from gateway.orchestration.common.references import empty_references
 from gateway.orchestration.monitoring.aspects import METERED
 from gateway.orchestration.monitoring.meters import keep_meters
 from gateway.orchestration.monitoring.recorder import Recorder
+from gateway.orchestration.quotas.counting import COUNTED, Quotas
 from gateway.orchestration.systems.commit_rule import keep_systems
 from gateway.store.store import Rule
 
 
-def commit_rules(recorder: Recorder) -> tuple[Rule, ...]:
+def commit_rules(recorder: Recorder, quotas: Quotas) -> tuple[Rule, ...]:
     """Return the rules in the order in which they look at a transaction: each sees what those before it have written.
 
     A rule that changes resources stands before the recorder, or what it changes is never told.
@@ -37,4 +38,9 @@ def commit_rules(recorder: Recorder) -> tuple[Rule, ...]:
         Rule(keep_an_admin, "nobody could let anybody in where no admin is left", kinds=frozenset({"User"})),
         Rule(unnest, "a Job that is deleted is named by no other", kinds=frozenset({"Job"}), of_removals=True),
         Rule(recorder.record, "events tell of all changes of the transaction, those of the rules before included"),
+        Rule(
+            quotas.count,
+            "all that a project has is counted as it is on disk, with what the rules before have written into it",
+            kinds=frozenset(COUNTED),
+        ),
     )

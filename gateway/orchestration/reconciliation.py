@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Coroutine
 from functools import partial
@@ -19,6 +20,7 @@ from gateway.orchestration.machines.autostart import AutoStart
 from gateway.orchestration.machines.reconcile import MachineReconciler
 from gateway.orchestration.networks.reconcile import NetworkReconciler
 from gateway.orchestration.volumes.reconcile import VolumeReconciler
+from gateway.store.store import PROMISING
 
 COMPARE_EVERY = 15.0
 REST = 10
@@ -43,6 +45,7 @@ class Reconciliation:
         self.volumes = VolumeReconciler(room)
         self.networks = NetworkReconciler(room)
         self._host_start = HostStart(room)
+        self._starting = {name: asyncio.Lock() for name in room.drivers}
         self._autostart = AutoStart(room)
         for driver in room.drivers.values():
             driver.subscribe(self._happened)
@@ -58,10 +61,16 @@ class Reconciliation:
         await self.networks.show(driver)
 
     async def _start_host(self, driver: Driver) -> None:
-        """Start the host's own networks and pools after a start of the gateway, and after a boot of the host."""
-        if await self._autostart.notice(driver):
-            self._host_start.forget(driver)
-        await self._host_start.once(driver)
+        """Start the host's own networks and pools after a start of the gateway, and after a boot of the host.
+
+        What the host has is learnt here, too: after a boot it may have more. Loops that come at the same moment would
+        each take a boot for new.
+        """
+        async with self._starting[driver.name]:
+            if await self._autostart.notice(driver):
+                self._host_start.forget(driver)
+            await self._host_start.once(driver)
+            self.room.capacities.learn(driver.name, await driver.host())
 
     def start(self) -> None:
         """Start the loops of each host: Machines and Networks, Volumes, and addresses of guests."""
@@ -99,6 +108,8 @@ class Reconciliation:
             self._spawn(self._guarded(self.machines.look(driver, event.uuid)))
 
     async def _guarded(self, work: Coroutine[Any, Any, object]) -> None:
+        # Whatever led here: what the hypervisor says is so.
+        PROMISING.set(False)
         try:
             await work
         except (DriverError, GatewayError) as error:

@@ -108,6 +108,25 @@ class OfflineStore:
         names = {row[1] for row in self._connection.execute("PRAGMA table_info(resources)")}
         return "project" if "project" in names else "owner"
 
+    def newest_audit_position(self) -> int:
+        """Return the position of the newest entry of the audit log, 0 when it never had one; by the primary key."""
+        row = self._connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'audit'").fetchone()
+        return int(row[0]) if row else 0
+
+    def audit_before(self, position: int, most: int) -> int:
+        """Return the position before the last ``most`` entries up to a position; by the primary key."""
+        sql = (
+            "SELECT min(position) FROM (SELECT position FROM audit WHERE position <= ? ORDER BY position DESC LIMIT ?)"
+        )
+        (first,) = self._connection.execute(sql, (position, most)).fetchone()
+        return position if first is None else int(first) - 1
+
+    def audit_after(self, position: int, most: int) -> list[Document]:
+        """Return the next entries of the audit log, with their positions and times; by the primary key."""
+        sql = "SELECT position, time, entry FROM audit WHERE position > ? ORDER BY position LIMIT ?"
+        rows = self._connection.execute(sql, (position, most)).fetchall()
+        return [{"position": place, "time": time, **json.loads(entry)} for place, time, entry in rows]
+
     def owned_by(self, user: str) -> Owned:
         """Return how much in the store is a user's; all resources and events are looked at."""
         sql = f"SELECT count(*) FROM resources WHERE {self._project} = ?"  # noqa: S608

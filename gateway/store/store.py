@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import aiosqlite
 import structlog
@@ -19,6 +19,7 @@ from gateway import clock
 from gateway.clock import timestamp
 from gateway.errors import GatewayError, NoSpace, Unavailable
 from gateway.store import schema
+from gateway.store.audit import AuditEntry
 from gateway.store.events import EventTimes, KeptEvent
 from gateway.store.keyring import keyring
 from gateway.store.model import COLUMNS, Page, Query, Resource, from_row
@@ -31,6 +32,8 @@ from gateway.store.transaction import Transaction, Writer
 
 UNDER_WAY: ContextVar[bool] = ContextVar("under way", default=False)
 """Set in the tasks of jobs. A burst of new requests would else hold up each step of those which were accepted."""
+PROMISING: ContextVar[bool] = ContextVar("promising", default=False)
+"""Set where requests and Jobs write, who are refused what is too much. What the gateway sees, it writes as it is."""
 READERS = 2
 CACHED = 2048
 CACHED_COUNTS = 1000
@@ -38,9 +41,11 @@ AT_ONCE = 500
 """Resources that a walk over all of a kind holds."""
 log = structlog.get_logger("store")
 
+T = TypeVar("T")
 Changes = dict[str, Resource | None]
 Watcher = Callable[[Changes], None]
 Listener = Callable[[list[KeptEvent]], None]
+Auditor = Callable[[list[AuditEntry]], None]
 BeforeCommit = Callable[[Transaction], Awaitable[None]]
 
 
@@ -141,6 +146,7 @@ class Store:
         self._counts = CountCache()
         self._watchers: list[tuple[frozenset[str], Watcher]] = []
         self._listeners: list[Listener] = []
+        self._auditors: list[Auditor] = []
         self._rules: tuple[Rule, ...] = ()
 
     @classmethod
@@ -179,6 +185,10 @@ class Store:
     def listen(self, listener: Listener) -> None:
         """Call ``listener`` after each commit with the events that it kept, in their order."""
         self._listeners.append(listener)
+
+    def audit(self, auditor: Auditor) -> None:
+        """Call ``auditor`` after each commit with the entries that it added to the audit log."""
+        self._auditors.append(auditor)
 
     def obey(self, rules: tuple[Rule, ...]) -> None:
         """Apply these rules, and no others, to each transaction from now on, in their order."""
@@ -322,15 +332,11 @@ class Store:
         # What goes wrong with one who follows fails neither what is committed nor the others.
         for kinds, watcher in self._watchers:
             if not kinds or not kinds.isdisjoint(transaction.kinds):
-                try:
-                    watcher(transaction.changes)
-                except Exception:
-                    log.exception("a commit was not followed")
+                _followed(watcher, transaction.changes)
         for listener in self._listeners if transaction.events else ():
-            try:
-                listener(transaction.events)
-            except Exception:
-                log.exception("events were not followed")
+            _followed(listener, transaction.events)
+        for auditor in self._auditors if transaction.audited else ():
+            _followed(auditor, transaction.audited)
 
     def _remember(self, resource: Resource) -> None:
         self._cache[resource.path] = resource
@@ -342,6 +348,14 @@ class Store:
         """Return those of the resources that are there, by path."""
         resources = {path: await self.get(path) for path in paths}
         return {path: resource for path, resource in resources.items() if resource is not None}
+
+
+def _followed(follower: Callable[[T], None], news: T) -> None:
+    """Call who follows commits; what goes wrong there is logged."""
+    try:
+        follower(news)
+    except Exception:
+        log.exception("a commit was not followed")
 
 
 async def uninterrupted(work: Coroutine[Any, Any, None]) -> None:

@@ -18,6 +18,7 @@ import aiosqlite
 from gateway import clock
 from gateway.clock import timestamp
 from gateway.errors import Conflict, NotFound, PreconditionFailed
+from gateway.store.audit import AT_ONCE, INSERT, AuditEntry, rows_of
 from gateway.store.events import EventTimes, KeptEvent, NewEvent, placed
 from gateway.store.model import (
     COLUMNS,
@@ -155,6 +156,7 @@ class Transaction:
         self.before: dict[str, Resource | None] = {}
         """What each changed resource was when the transaction began; None for a new one."""
         self.events: list[KeptEvent] = []
+        self.audited: list[AuditEntry] = []
         self.kinds: set[str] = set()
 
     async def get(self, path: str) -> Resource | None:
@@ -298,6 +300,29 @@ class Transaction:
             "(SELECT log, position FROM events WHERE log = ? AND position < ? ORDER BY position LIMIT ?)",
             (log, before_position, most),
         )
+
+    # The audit log
+
+    def append_audit(self, entries: Sequence[AuditEntry]) -> None:
+        """Add entries to the end of the audit log."""
+        if entries:
+            self.audited += entries
+            self.put_each(INSERT, rows_of(entries))
+
+    async def forget_audit(self, *, stranger: bool, before: str, most: int) -> bool:
+        """Remove the oldest entries, of strangers or of users, that are older than a time or more than ``most``.
+
+        Return whether there may be more to remove: at most ``AT_ONCE`` go at once.
+        """
+        [(size,)] = await self.fetch("SELECT size FROM audit_sizes WHERE stranger = ?", (stranger,))
+        sql = "SELECT position, time FROM audit WHERE stranger = ? ORDER BY position LIMIT ?"
+        oldest = await self.fetch(sql, (stranger, AT_ONCE))
+        gone = 0
+        while gone < len(oldest) and (gone < size - most or oldest[gone][1] < before):
+            gone += 1
+        if gone:
+            self.put("DELETE FROM audit WHERE stranger = ? AND position <= ?", (stranger, oldest[gone - 1][0]))
+        return gone == AT_ONCE
 
     def _insert_properties(self, resource: Resource) -> None:
         properties: dict[str, str] = resource.document.get("properties") or {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -25,11 +26,16 @@ def inactive(driver: MemoryDriver) -> MemoryDriver:
 
 
 @pytest.fixture
-async def admin(inactive: MemoryDriver, settings: Settings, session: aiohttp.ClientSession) -> AsyncIterator[ApiClient]:
-    gateway = Gateway(settings, {inactive.name: inactive})
-    await gateway.start()
-    yield ApiClient(session, f"http://{settings.server.listen}/cimi/", "admin")
-    await gateway.stop()
+async def gateway(inactive: MemoryDriver, settings: Settings) -> AsyncIterator[Gateway]:
+    running = Gateway(settings, {inactive.name: inactive})
+    await running.start()
+    yield running
+    await running.stop()
+
+
+@pytest.fixture
+def admin(gateway: Gateway, session: aiohttp.ClientSession) -> ApiClient:
+    return ApiClient(session, f"http://{gateway.settings.server.listen}/cimi/", "admin")
 
 
 async def test_they_are_started_before_the_first_request(admin: ApiClient, inactive: MemoryDriver) -> None:
@@ -54,6 +60,16 @@ async def test_what_an_admin_stops_later_stays_stopped(admin: ApiClient, inactiv
     await admin.state(DEFAULT_NETWORK, "STOPPED")
     assert not inactive.state.networks["default"].active
     assert inactive.state.inactive_pools == {"default"}
+
+
+async def test_two_looks_at_a_host_that_has_booted_start_each_of_them_once(
+    admin: ApiClient, gateway: Gateway, inactive: MemoryDriver
+) -> None:
+    inactive.state.boots += 1
+    inactive.state.networks["default"] = replace(inactive.state.networks["default"], active=False)
+    inactive.fail_next("networks.start", DriverFailed("the bridge is taken"))
+    await asyncio.gather(*(gateway.reconciliation.first_look() for _ in range(5)))
+    assert not inactive.state.networks["default"].active
 
 
 class TestOneThatCannotBeStarted:

@@ -45,7 +45,7 @@ def judge(home: Path) -> Judged:
     (images / "small.ova").write_bytes(small_package())
     hypervisor.quiet()
     hypervisor.make_pool(pool)
-    gateway = GatewayProcess(home / "gateway", pool, images, monitoring="period = 1")
+    gateway = GatewayProcess(home / "gateway", pool, images, monitoring="period = 1", forked=False)
     try:
         gateway.prepare()
         gateway.start()

@@ -253,4 +253,6 @@ def follow(gateway: GatewayProcess, *arguments: str) -> subprocess.Popen[bytes]:
 def next_line(process: subprocess.Popen[bytes]) -> str:
     assert process.stdout is not None
     assert select.select([process.stdout], [], [], 60)[0], "no line came"
-    return process.stdout.readline().decode().rstrip("\n")
+    line = process.stdout.readline().decode()
+    assert line, "the command has ended"
+    return line.rstrip("\n")

@@ -55,7 +55,7 @@ def systemd(tmp_path: Path) -> Iterator[Systemd]:
 def test_systemd_hears_when_the_gateway_is_ready_alive_and_stopping(
     systemd: Systemd, tmp_path: Path, pool: str, images: Path
 ) -> None:
-    process = GatewayProcess(tmp_path / "gateway", pool, images)
+    process = GatewayProcess(tmp_path / "gateway", pool, images, forked=False)
     process.prepare()
     process.start(NOTIFY_SOCKET=str(systemd.address), WATCHDOG_USEC="400000")
     try:
@@ -75,7 +75,7 @@ def test_systemd_hears_when_the_gateway_is_ready_alive_and_stopping(
 def test_a_systemd_that_reads_nothing_does_not_hold_up_the_gateway(tmp_path: Path, pool: str, images: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as deaf:
         deaf.bind(str(tmp_path / "notify"))
-        process = GatewayProcess(tmp_path / "gateway", pool, images)
+        process = GatewayProcess(tmp_path / "gateway", pool, images, forked=False)
         process.prepare()
         process.start(NOTIFY_SOCKET=str(tmp_path / "notify"), WATCHDOG_USEC="20000")
         try:

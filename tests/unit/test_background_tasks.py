@@ -27,6 +27,7 @@ AWAITED = {
     ("gateway/orchestration/systems/nested.py", "together"),
     ("gateway/orchestration/systems/packages/disk_step.py", "ImportDisks.run"),
     ("gateway/orchestration/systems/unmaking.py", "ComponentRemover.run"),
+    ("gateway/jobs/shares.py", "Shares.until_fair"),
     ("gateway/store/store.py", "uninterrupted"),
     ("gateway/systemd_notify.py", "more_time"),
 }

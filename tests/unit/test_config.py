@@ -56,6 +56,11 @@ def test_the_staging_directory_stands_beside_the_store_unless_it_is_named(tmp_pa
         ("[jobs]\nworkers = 1\nworkers = 2", "is not TOML"),
         ('[images]\ndirectories = "x"', "[images] directories"),
         ("[images]\nlargest = 1", "[images] largest"),
+        ("[quotas]\nmachine = 1", "[quotas] machine: unknown key; known are addresses, "),
+        ("[quotas]\nmachines = -1", "[quotas] machines"),
+        ('[quotas]\nmachines = "many"', "[quotas] machines"),
+        (HYPERVISOR + "memory_overcommit = -1", "memory_overcommit"),
+        ("[audit]\nkeep_days = 0", "[audit] keep_days"),
         ("[images]\nlargest_file = 1", "[images] largest_file"),
         ("[images]\nstall_seconds = 0", "[images] stall_seconds"),
         ("[images]\nupload_minutes = 0", "[images] upload_minutes"),
@@ -90,6 +95,14 @@ def test_mistakes_are_named_with_file_and_key(tmp_path: Path, text: str, named: 
         load(path)
     assert str(path) in caught.value.message
     assert named in caught.value.message
+
+
+def test_quotas_are_those_that_are_named(tmp_path: Path) -> None:
+    assert load(configured(tmp_path, "[quotas]\nmachines = 3\nvolume_bytes = 0")).quotas == {
+        "machines": 3,
+        "volume_bytes": 0,
+    }
+    assert load(configured(tmp_path, "")).quotas == {}
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -60,20 +60,20 @@ def checked_name(name: str) -> str:
 # Users
 
 
-async def add_user(
-    transaction: Transaction, name: str, role: Role, hashed: str, own: Document = NOTHING, *, inherits: bool = False
-) -> Resource:
+async def add_user(transaction: Transaction, document: Document, hashed: str, *, inherits: bool = False) -> Resource:
     """Make a user with a project of their own. Raises Conflict when there is one of this name, and Invalid.
 
-    ``inherits``: the user gets the project that an earlier one of this name has left, where there is one.
+    ``document`` has the name and the role, ``hashed`` is the password's hash. ``inherits``: the user gets the project
+    that an earlier one of this name has left, where there is one.
     """
-    user = new_resource("User", None, {"name": checked_name(name), "role": role.value})
+    name = checked_name(document["name"])
+    user = new_resource("User", None, document)
     if not await claim(transaction, USER_NAMES, name, user.path):
         raise Conflict(f"there is a user {name} already")
     project = await _left_by(transaction, name) if inherits else None
     if project is None:
         project = await add_project(transaction, await _free_name(transaction, name))
-    user = user.with_document(project={"href": project.path}, **own)
+    user = user.with_document(project={"href": project.path})
     return await transaction.insert(KeptUser(hashed).on(replace(user, project=project.project)))
 
 

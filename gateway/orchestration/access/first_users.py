@@ -37,4 +37,4 @@ async def import_users(store: Store, entries: Mapping[str, users.User]) -> None:
 
 async def _import(transaction: Transaction, entry: users.User, *, first: bool) -> None:
     if await holder_of(transaction, USER_NAMES, entry.name) is None:
-        await add_user(transaction, entry.name, Role(entry.role), entry.hash, inherits=first)
+        await add_user(transaction, {"name": entry.name, "role": entry.role}, entry.hash, inherits=first)

@@ -57,13 +57,13 @@ class UserService(ResourceService):
     async def prepare(self, caller: Caller, collection: str, document: Document) -> Write:
         """Check a new user, and return what writes it."""
         demand_unlimited(caller)
-        name, role = checked_name(document["name"]), Role(document["role"])
+        checked_name(document["name"])
         hashed = await hash_of(document["password"]) if document.get("password") else ""
         inherits = bool(document.get("inherits"))
-        own = {key: value for key, value in document.items() if key in ("description", "properties")}
+        own = {key: value for key, value in document.items() if key not in ("password", "inherits")}
 
         async def write(transaction: Transaction) -> Outcome:
-            user = await add_user(transaction, name, role, hashed, own, inherits=inherits)
+            user = await add_user(transaction, own, hashed, inherits=inherits)
             return await self.made(transaction, user, self.plan(caller, "add", collection, affected=(user.path,)))
 
         return write

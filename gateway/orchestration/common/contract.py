@@ -73,17 +73,25 @@ class Asker:
     address: str = ""
     project: str = ""
     """Id of the project that was asked in; empty where it is the user's name."""
+    credential: str = ""
 
     @classmethod
     def of(cls, caller: Caller) -> Self:
         """Return what a plan keeps of this caller."""
         project = caller.project if caller.project != caller.user else ""
-        return cls(caller.user, caller.role, caller.request_id, caller.address, project)
+        return cls(caller.user, caller.role, caller.request_id, caller.address, project, caller.credential)
 
     def caller(self, job: str | None) -> Caller:
         """Return the caller for a request that is a part of this Job, or of none."""
-        project = self.project or self.user
-        return Caller(self.user, self.role, project, self.request_id, address=self.address, parent_job=job)
+        return Caller(
+            self.user,
+            self.role,
+            self.project or self.user,
+            self.request_id,
+            address=self.address,
+            parent_job=job,
+            credential=self.credential,
+        )
 
 
 class Once(Protocol):

@@ -347,4 +347,5 @@ class ResourceService:
             request_id=caller.request_id,
             address=caller.address,
             reason=caller.reason,
+            credential=f"gateway {caller.reason}" if caller.reason else caller.credential,
         )

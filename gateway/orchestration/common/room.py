@@ -12,6 +12,7 @@ from drivers.base import Converter, Driver, Fetcher, FileSystemMaker, ImageReade
 from drivers.supervision import Supervision
 from gateway.jobs.queues import ResourceLocks
 from gateway.jobs.runner import JobRunner
+from gateway.orchestration.common.capacity import Capacities
 from gateway.orchestration.common.contract import Service
 from gateway.orchestration.common.directory import Directory
 from gateway.orchestration.common.hosts import ConfiguredDrivers, ConfiguredHypervisors
@@ -141,6 +142,8 @@ class Room:
     """The ranges and MAC addresses that imports under way are going to ask for: nobody else gets them."""
     directory: Directory = field(default_factory=Directory)
     """The users, projects, members and tokens, at hand."""
+    capacities: Capacities = field(default_factory=lambda: Capacities({}))
+    """What the hosts can carry."""
     services: dict[str, Service] = field(default_factory=dict)
     """The services by kind, for Jobs that ask for changes of other families' resources."""
     families: dict[str, Callable[[Room], Service]] = field(default_factory=dict)

@@ -37,6 +37,8 @@ ONE_IN_TEN_MINUTES = Allowance(1, 600.0)
 """Reads of one console, image or package: downloads come in parts."""
 ONE_AN_HOUR = Allowance(1, 3600.0)
 """Reads of the metrics: a scraper comes every few seconds, for ever."""
+COUNTED_A_MINUTE = Allowance(0, 60.0)
+"""What strangers of an address ask for, in the audit log."""
 METRICS = "metrics"
 LOOK_EVERY = 5.0
 MOST_WAITING = 1_000
@@ -56,12 +58,21 @@ class Accesses:
         self._store = store
         self._supervision = supervision or Supervision()
         self._repeats = Repeats(clock)
+        self._strangers = Repeats(clock)
+        """What strangers ask for, apart: it costs them nothing, and hides nothing of what users do."""
         self._waiting: list[Occurrence] = []
         self._writing: asyncio.Task[None] | None = None
 
+    def strange(self, request: Request, path: str, reason: str) -> None:
+        """Count what nobody knows who asks for: the audit log has one entry a minute of each address."""
+        entry = replace(request.entry(meaningful_path(path), "Failure", reason), user="", stranger=True)
+        occurrence = Occurrence({}, ADMINS, entry=entry)
+        self._strangers.is_new(("strange", source_of(request.address)), COUNTED_A_MINUTE, occurrence)
+
     async def login_refused(self, request: Request, path: str, reason: str) -> None:
         """Tell admins, and nobody else, that a name was claimed with a wrong password."""
-        occurrence = replace(accessed(request, meaningful_path(path), None, "Failure", reason), audience=ADMINS)
+        occurrence = accessed(request, meaningful_path(path), None, "Failure", reason)
+        occurrence = replace(occurrence, audience=ADMINS, entry=None)
         await self._tell(("login", source_of(request.address), request.initiator), ONE_A_MINUTE, occurrence)
 
     async def refused(self, request: Request, path: str, reason: str, role: Role) -> None:
@@ -73,7 +84,7 @@ class Accesses:
 
     async def taken(self, caller: Caller, path: str, verb: str) -> None:
         """Tell, before the first byte goes out, that a console, an image, a package or the metrics are read."""
-        request = Request(verb, caller.user, caller.address, caller.request_id, caller.project)
+        request = Request.of(caller, verb)
         occurrence = accessed(request, path, await self._store.get(path), "Success")
         sort, allowance = (METRICS, ONE_AN_HOUR) if verb == METRICS else ("taken", ONE_IN_TEN_MINUTES)
         await self._tell((sort, source_of(caller.address), caller.user, verb, path), allowance, occurrence)
@@ -85,7 +96,8 @@ class Accesses:
 
     async def tell_repeats(self, *, all_of_them: bool = False) -> None:
         """Tell what was counted in the times that are over; with ``all_of_them``, in all times."""
-        self._waiting += self._repeats.over(all_of_them=all_of_them)
+        for counted in (self._repeats, self._strangers):
+            self._waiting += counted.over(all_of_them=all_of_them)
         await self._write_waiting()
 
     async def _tell(self, sort: Sort, allowance: Allowance, occurrence: Occurrence) -> None:

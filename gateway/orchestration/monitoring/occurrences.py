@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from gateway.cimi.registry import CLOUD_ENTRY_POINT, collection_at, type_at
+from gateway.orchestration.common.contract import Caller
 from gateway.plain_text import printable
+from gateway.store.audit import AuditEntry
 from gateway.store.events import NewEvent
 from gateway.store.model import Document, Resource
 
@@ -30,16 +32,29 @@ class Occurrence:
     """An event before it is written.
 
     ``logs`` are those it is written to, the gateway's own not counted. ``about`` is the path of what it happened to:
-    the Systems which that is in write it down, too.
+    the Systems which that is in write it down, too. ``entry`` goes into the audit log; without a document an occurrence
+    is told there alone.
     """
 
     document: Document
     audience: str | None
     logs: tuple[str, ...] = ()
     about: str = ""
+    entry: AuditEntry | None = None
+
+    def repeated(self, counted: int, seconds: float) -> Occurrence:
+        """Return the occurrence that stands for so many more like this one within a time, with their number."""
+        entry = replace(self.entry, number=counted) if self.entry is not None else None
+        if not self.document:
+            return replace(self, entry=entry)
+        content = self.document["content"]
+        detail = f"{counted} more within {seconds:g} seconds; the last: {content.get('detail', '')}"[:LONGEST]
+        return replace(self, document={**self.document, "content": {**content, "detail": detail}}, entry=entry)
 
     def events(self, now: datetime) -> list[NewEvent]:
         """Return the events as they are written now, one for each log; a refusal stands in no log of changes."""
+        if not self.document:
+            return []
         refusal = self.document["type"] == "access" and self.document["outcome"] == "Failure"
         logs = (*self.logs, EVERYTHING) if refusal else (*self.logs, *OWN_LOGS)
         return [NewEvent(log, now, self.audience, self.document) for log in logs]
@@ -81,6 +96,32 @@ class Request:
     request_id: str
     project: str = ""
     """Id of the project that it was made in; empty where nobody knows who asks."""
+    credential: str = ""
+    """By what the user came in, as ``AuditEntry`` says it; empty where nobody noted it."""
+    job: str = ""
+
+    @classmethod
+    def of(cls, caller: Caller, operation: str) -> Request:
+        """Return the request of a caller."""
+        return cls(operation, caller.user, caller.address, caller.request_id, caller.project, caller.credential)
+
+    def entry(self, path: str, outcome: str, detail: str = "") -> AuditEntry:
+        """Return the entry of the audit log about the request for what stands at the path, and what came of it.
+
+        Control characters are escapes there, and whoever shows an entry replaces them.
+        """
+        return AuditEntry(
+            self.operation,
+            outcome,
+            path[:LONGEST],
+            self.initiator[:LONGEST],
+            self.project,
+            self.credential,
+            self.address,
+            self.request_id,
+            self.job,
+            detail[:LONGEST],
+        )
 
     @property
     def origin(self) -> str:
@@ -101,7 +142,8 @@ def accessed(request: Request, path: str, resource: Resource | None, outcome: st
     project = resource.project if resource is not None and not resource.shared else None
     audience = project or request.project or ADMINS
     document = _document("access", content, outcome, "medium" if refused else "low")
-    return Occurrence(document, audience, logs_of(resource) if resource is not None else (), path)
+    logs = logs_of(resource) if resource is not None else ()
+    return Occurrence(document, audience, logs, path, request.entry(path, outcome, reason))
 
 
 def logs_of(resource: Resource) -> tuple[str, ...]:

@@ -52,7 +52,9 @@ async def tell(transaction: Transaction, *occurrences: Occurrence) -> None:
         if root not in systems:
             systems[root] = await _logs_of_systems(transaction, root)
         events += replace(occurrence, logs=(*occurrence.logs, *systems[root])).events(now)
-    await transaction.append_events(events)
+    transaction.append_audit([occurrence.entry for occurrence in occurrences if occurrence.entry is not None])
+    if events:
+        await transaction.append_events(events)
 
 
 async def _logs_of_systems(transaction: Transaction, path: str) -> tuple[str, ...]:
@@ -152,11 +154,7 @@ class Recorder:
 
     async def _access(self, transaction: Transaction, job: Resource, outcome: str) -> Occurrence:
         path = subject_of(job)
-        kept = KeptJob.of(job)
-        project = job.project or ""
-        initiator = kept.user or project
-        request = Request(job.document["action"], initiator, kept.address, kept.request, project)
-        return accessed(request, path, await _nearest(transaction, path), outcome)
+        return accessed(_request_of(job), path, await _nearest(transaction, path), outcome)
 
     async def _end(self, transaction: Transaction, before: Resource, job: Resource) -> list[Occurrence]:
         subject = await _nearest(transaction, subject_of(job))
@@ -164,12 +162,21 @@ class Recorder:
         message = job.document.get("statusMessage") or ""
         ended = state_changed(job, before.state, message)
         about = subject.path if subject is not None else job.path
-        ended = Occurrence({**ended.document, "outcome": OUTCOMES[str(job.state)]}, ended.audience, logs, about)
+        outcome = OUTCOMES[str(job.state)]
+        entry = _request_of(job).entry(subject_of(job), outcome, message)
+        ended = Occurrence({**ended.document, "outcome": outcome}, ended.audience, logs, about, entry)
         if job.state != "FAILED":
             return [ended]
         failing = f"{job.document['action']}-failed"
         failed = alarm(subject if subject is not None else job, failing, message, severity="high")
         return [ended, failed]
+
+
+def _request_of(job: Resource) -> Request:
+    """Return the request that a Job was made for."""
+    kept, project = KeptJob.of(job), job.project or ""
+    initiator = kept.user or project
+    return Request(job.document["action"], initiator, kept.address, kept.request, project, kept.credential, job.path)
 
 
 def _of_resource(before: Resource | None, after: Resource | None) -> list[Occurrence]:

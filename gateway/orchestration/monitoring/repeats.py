@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from gateway.orchestration.monitoring.occurrences import LONGEST, Occurrence
+from gateway.orchestration.monitoring.occurrences import Occurrence
 
 Sort = tuple[Hashable, ...]
 """The name of a sort of occurrences from its roughest part on: what was done, from where, and what else is the same."""
@@ -86,12 +86,6 @@ class Repeats:
             if window.last is None:
                 self._forget(sort)
                 continue
-            summaries.append(_summary(window.last, window.counted, window.allowance.seconds))
+            summaries.append(window.last.repeated(window.counted, window.allowance.seconds))
             self._windows[sort] = _Window(window.allowance, now + window.allowance.seconds, 1)
         return summaries
-
-
-def _summary(last: Occurrence, counted: int, seconds: float) -> Occurrence:
-    content = last.document["content"]
-    detail = f"{counted} more within {seconds:g} seconds; the last: {content.get('detail', '')}"[:LONGEST]
-    return replace(last, document={**last.document, "content": {**content, "detail": detail}})
