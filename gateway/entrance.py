@@ -30,7 +30,7 @@ log = structlog.get_logger("gateway")
 async def open_directory(settings: Settings, store: Store, directory: Directory) -> None:
     """Have all users in the store, and in the directory. Nobody asked for these: events do not tell of them."""
     await import_users(store, await asyncio.to_thread(users.read, Path(settings.auth.users_file)))
-    if settings.server.socket:
+    if _has_socket(settings):
         async with store.transaction() as transaction:
             await host_project(transaction)
     await directory.open(store)
@@ -39,7 +39,12 @@ async def open_directory(settings: Settings, store: Store, directory: Directory)
 async def host_users(settings: Settings) -> HostUsers | None:
     """Return the users of this host; None without a socket for them. Raises ConfigError."""
     server, auth = settings.server, settings.auth
-    return await asyncio.to_thread(HostUsers, server.socket_group, auth.socket_users) if server.socket else None
+    return await asyncio.to_thread(HostUsers, server.socket_group, auth.socket_users) if _has_socket(settings) else None
+
+
+def _has_socket(settings: Settings) -> bool:
+    """Return whether there is a socket for this host: by the configuration, or by systemd."""
+    return bool(settings.server.socket) or local_socket.is_handed_over()
 
 
 async def listen_here(path: Path, door: Door, here: HostUsers) -> bool:
@@ -53,7 +58,7 @@ async def listen_here(path: Path, door: Door, here: HostUsers) -> bool:
         with named("server", str(path), "socket"):
             listener = await asyncio.to_thread(local_socket.make, path, here)
     await door.take(listener)
-    log.info("listening", socket=str(path))
+    log.info("listening", socket=listener.getsockname())
     return own
 
 

@@ -94,11 +94,17 @@ def _gid(group: str) -> int:
         raise ConfigError(f"[server] socket_group: this host has no group {group!r}") from None
 
 
+def is_handed_over() -> bool:
+    """Return whether systemd has made a socket for this process, which was not taken yet."""
+    return os.environ.get("LISTEN_PID") == str(os.getpid()) and os.environ.get("LISTEN_FDS", "0") != "0"
+
+
 def handed_over() -> Listener | None:
     """Return the socket that systemd has made for this process, None without one; it is taken once."""
-    if os.environ.pop("LISTEN_PID", "") != str(os.getpid()) or os.environ.pop("LISTEN_FDS", "0") == "0":
+    if not is_handed_over():
         return None
-    os.environ.pop("LISTEN_FDNAMES", None)
+    for name in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"):
+        os.environ.pop(name, None)
     listener = Listener(fileno=FIRST_HANDED)
     os.set_inheritable(listener.fileno(), False)
     listener.setblocking(False)

@@ -165,3 +165,24 @@ class TestAnAccountThatIsNobody:
 
     async def test_it_is_refused(self, here: ApiClient) -> None:
         assert (await here.get("machines")).status == 401
+
+
+# Made by systemd
+
+
+async def test_a_socket_that_systemd_has_made_is_taken_and_left(
+    settings: config.Settings, driver: MemoryDriver, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without any word of it in the configuration, too."""
+    made = await asyncio.to_thread(local_socket.make, path, HostUsers("", ()))
+    monkeypatch.setattr(local_socket, "FIRST_HANDED", os.dup(made.fileno()))
+    monkeypatch.setenv("LISTEN_PID", str(os.getpid()))
+    monkeypatch.setenv("LISTEN_FDS", "1")
+    gateway = Gateway(replace(settings, server=replace(settings.server, socket="")), {driver.name: driver})
+    await gateway.start()
+    async with aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(path))) as session:
+        assert (await ApiClient(session, "http://localhost/cimi/", "").get("machines")).status == 200
+    await gateway.stop()
+    assert await asyncio.to_thread(path.exists)
+    assert "LISTEN_FDS" not in os.environ
+    made.close()
