@@ -20,10 +20,10 @@ lock: ## Write the lock files anew, from what setup.cfg allows
 run: setup ## Serve this checkout at http://127.0.0.1:8080/cimi/
 	@tools/run.sh
 
-# Five at a time, since those with guests mostly wait. What stops libvirt comes last, beside what needs none.
-test: setup ## Run every test, those with real guests included
+# Five at a time, since those with guests mostly wait. What stops libvirt comes last, beside what needs none of it.
+test: setup ## Run every test, those with real guests included, and the quick ones with Debian 13's libraries, too
 	$(BIN)/pytest -n 5 --dist loadfile --no-loadscope-reorder -m 'not exclusive' --ignore=tests/unit
-	@tools/beside.sh "$(BIN)/pytest -n 2 tests/unit" "$(BIN)/pytest -m exclusive"
+	@tools/beside.sh "$(BIN)/pytest -n 2 tests/unit && $(MAKE) quick-debian13" "$(BIN)/pytest -m exclusive"
 
 # Needs no libvirt. What is left out is named at its end; `make test` leaves out nothing.
 QUICK := tests/unit tests/api tests/client
@@ -37,7 +37,7 @@ quick: $(VENV)/ready ## Run the unit and API tests that need no libvirt, but the
 DEBIAN13 ?= .venv-debian13
 quick-debian13: ## Run the quick tests with the libraries of Debian 13
 	@tools/debian13.sh $(DEBIAN13)
-	PYTHONPATH=. $(DEBIAN13)/bin/python -m pytest -n 2 -m 'not slow' $(QUICK)
+	PYTHONPATH=.:client $(DEBIAN13)/bin/python -m pytest -n 2 -m 'not slow' $(QUICK)
 	$(LEFT_OUT)
 
 coverage: $(VENV)/ready ## Run the quick tests, and tell the branches that they cover; fails below the floor

@@ -191,7 +191,7 @@ class Gateway:
         recorder = Recorder(events.persistence, events.changes_persistence)
         await recorder.prepare(self.store)
         await open_directory(self.settings, self.store, self.room.directory)
-        quotas = Quotas(self.settings.quotas, self.room.capacities)
+        quotas = Quotas(self.settings.default_quotas, self.room.capacities)
         await quotas.prepare(self.store)
         self.store.obey(commit_rules(recorder, quotas))
         if self.settings.audit.journal:

@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-PROJECT, HOST = "project", "host"
-"""Who can have something of a quota: holders are named ``project/NAME`` and ``host/NAME``."""
+PROJECT, USER, HOST = "project", "user", "host"
+"""Who can have something of a quota: holders are named ``project/ID``, ``user/NAME`` and ``host/NAME``."""
+Defaults = Mapping[str, Mapping[str, int]]
+"""What each project, and each user, may have where nothing else was set, by the quotas' names."""
 
 
 @dataclass(frozen=True, slots=True)

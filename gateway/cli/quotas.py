@@ -16,7 +16,7 @@ import click
 from gateway.cli.common import config_option, say, settings_of, store_path
 from gateway.config import Settings
 from gateway.plain_text import printable_json
-from gateway.quotas import BY_NAME, HOST, PROJECT, QUOTAS
+from gateway.quotas import BY_NAME, HOST, PROJECT, QUOTAS, USER
 from gateway.store.audit import AuditEntry
 from gateway.store.usage import Allowance, Usage, read_usage, set_allowances
 
@@ -33,12 +33,13 @@ def quota() -> None:
 
 @quota.command()
 @click.argument("project", required=False)
+@click.option("--user", help="Show what a user has in all projects together.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document a line.")
 @config_option
-def show(project: str | None, as_json: bool, config: Path) -> None:
+def show(project: str | None, user: str | None, as_json: bool, config: Path) -> None:
     """Show what a PROJECT, or each one, has of each quota, and what it may have; and what the hosts have promised."""
     settings = settings_of(config)
-    holder = f"{PROJECT}/{project}" if project is not None else None
+    holder = _holder(project, user) if project is not None or user is not None else None
     try:
         rows = read_usage(store_path(settings), holder)
     except sqlite3.Error as error:
@@ -57,13 +58,17 @@ def show(project: str | None, as_json: bool, config: Path) -> None:
 @quota.command("set")
 @click.argument("project")
 @click.argument("quotas", nargs=-1, required=True, metavar="QUOTA=NUMBER...")
+@click.option("--user", "of_user", is_flag=True, help="PROJECT is a user; the quotas are of all projects together.")
 @config_option
-def set_(project: str, quotas: Sequence[str], config: Path) -> None:
+def set_(project: str, quotas: Sequence[str], of_user: bool, config: Path) -> None:
     """Set how much a PROJECT may have: QUOTA=NUMBER, with K, M, G or T; QUOTA=unlimited; QUOTA=default."""
     settings = settings_of(config)
     allowances = [_allowance(text) for text in quotas]
+    holder = f"{USER if of_user else PROJECT}/{project}"
+    if of_user and (live := [entry.quota for entry in allowances if not BY_NAME[entry.quota].counted]):
+        raise click.UsageError(f"{live[0]} is a quota of projects only")
     try:
-        set_allowances(store_path(settings), f"{PROJECT}/{project}", allowances, _entry(project, quotas))
+        set_allowances(store_path(settings), holder, allowances, _entry(holder, quotas))
     except sqlite3.Error as error:
         raise click.ClickException(f"{settings.store.path}: {error}") from None
     say(f"set {' '.join(quotas)} of {project}")
@@ -73,7 +78,8 @@ def _lines(rows: Sequence[Usage], settings: Settings, holder: str | None) -> lis
     """Return the rows to show; of one project also the quotas of which it has nothing yet."""
     kept = {(row.holder, row.quota): row for row in rows}
     if holder is not None:
-        for entry in QUOTAS:
+        counted_only = holder.startswith(f"{USER}/")
+        for entry in (entry for entry in QUOTAS if entry.counted or not counted_only):
             kept.setdefault((holder, entry.name), Usage(holder, entry.name, 0, None, own=False))
     units = {entry.name: entry.unit for entry in QUOTAS}
     return [
@@ -81,7 +87,7 @@ def _lines(rows: Sequence[Usage], settings: Settings, holder: str | None) -> lis
             "holder": row.holder,
             "quota": row.quota,
             "used": row.used if row.holder.startswith(f"{HOST}/") or BY_NAME[row.quota].counted else None,
-            "allowed": row.limit(settings.quotas),
+            "allowed": row.limit(settings.default_quotas),
             "unit": units.get(row.quota, ""),
         }
         for row in kept.values()
@@ -104,7 +110,14 @@ def _allowance(text: str) -> Allowance:
     return Allowance(name, int(number) * KIB**power)
 
 
-def _entry(project: str, quotas: Sequence[str]) -> AuditEntry:
+def _holder(project: str | None, user: str | None) -> str:
+    """Return whose quotas are meant. Raises UsageError for both."""
+    if project is not None and user is not None:
+        raise click.UsageError("either a project or --user")
+    return f"{PROJECT}/{project}" if project is not None else f"{USER}/{user}"
+
+
+def _entry(holder: str, quotas: Sequence[str]) -> AuditEntry:
     """Return what the audit log gets: who of the host has set what."""
     uid = os.getuid()
     try:
@@ -112,4 +125,4 @@ def _entry(project: str, quotas: Sequence[str]) -> AuditEntry:
     except KeyError:
         user = str(uid)
     words = " ".join(quotas)
-    return AuditEntry("quota", "Success", f"{PROJECT}/{project}", user, credential=f"uid {uid}", detail=words)
+    return AuditEntry("quota", "Success", holder, user, credential=f"uid {uid}", detail=words)

@@ -14,7 +14,7 @@ from typing import Any
 from drivers.base import HypervisorSettings
 from gateway.config.networks import check_networks
 from gateway.config.pools import check_pools
-from gateway.config.quotas import check_overcommit, read_quotas
+from gateway.config.quotas import QUOTA_SECTIONS, check_overcommit, read_quotas
 from gateway.config.reader import ConfigError, read_table
 from gateway.config.sections import (
     AuditSettings,
@@ -83,15 +83,17 @@ def load(path: Path) -> Settings:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: is not TOML: {error}") from None
-    unknown = [name for name in document if name not in SECTIONS and name not in ("hypervisor", "quotas")]
+    unknown = [name for name in document if name not in SECTIONS and name not in ("hypervisor", *QUOTA_SECTIONS)]
     if unknown:
         raise ConfigError(f"{path}: unknown section [{unknown[0]}]")
-    sections = {name: _section(path, name, kind, document.get(name, {})) for name, kind in SECTIONS.items()}
+    sections: dict[str, Any] = {
+        name: _section(path, name, kind, document.get(name, {})) for name, kind in SECTIONS.items()
+    }
     images = sections["images"]
     sections["images"] = replace(images, staging=images.staging or str(Path(sections["store"].path).parent / "staging"))
     hypervisors = _hypervisors(path, document.get("hypervisor"))
-    quotas = read_quotas(path, document.get("quotas", {}))
-    settings = Settings(path=path, hypervisors=hypervisors, quotas=quotas, **sections)
+    sections |= {name: read_quotas(path, name, document.get(name, {})) for name in QUOTA_SECTIONS}
+    settings = Settings(path=path, hypervisors=hypervisors, **sections)
     _check(settings)
     return settings
 

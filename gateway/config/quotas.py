@@ -1,4 +1,4 @@
-"""The section [quotas]: how much a project may have of what; and how often a host may be promised."""
+"""The sections [quotas] and [user_quotas]: how much projects and users may have; how often a host may be promised."""
 
 from __future__ import annotations
 
@@ -11,16 +11,19 @@ from drivers.base import HypervisorSettings
 from gateway.config.reader import ConfigError
 from gateway.quotas import BY_NAME
 
+QUOTA_SECTIONS = ("quotas", "user_quotas")
 
-def read_quotas(path: Path, given: Any) -> Mapping[str, int]:
+
+def read_quotas(path: Path, section: str, given: Any) -> Mapping[str, int]:
     """Return the quotas in a table, by their names. Raises ConfigError for the first mistake."""
     if not isinstance(given, dict):
-        raise ConfigError(f"{path}: [quotas] must be a section")
+        raise ConfigError(f"{path}: [{section}] must be a section")
+    offered = {name: quota for name, quota in BY_NAME.items() if quota.counted or section == "quotas"}
     for name, value in given.items():
-        if name not in BY_NAME:
-            raise ConfigError(f"{path}: [quotas] {name}: unknown key; known are {', '.join(sorted(BY_NAME))}")
+        if name not in offered:
+            raise ConfigError(f"{path}: [{section}] {name}: unknown key; known are {', '.join(sorted(offered))}")
         if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-            raise ConfigError(f"{path}: [quotas] {name}: must be a whole number, at least 0, not {value!r}")
+            raise ConfigError(f"{path}: [{section}] {name}: must be a whole number, at least 0, not {value!r}")
     return dict(given)
 
 

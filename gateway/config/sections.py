@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from drivers.base import HypervisorSettings
+from gateway.quotas import PROJECT, USER, Defaults
 
 Persistence = Literal["hourly", "daily", "weekly", "monthly", "yearly"]
 
@@ -221,6 +222,14 @@ class Settings:
     audit: AuditSettings = AuditSettings()
     quotas: Mapping[str, int] = field(default_factory=dict)
     """How much a project may have of each quota that is named here, where an admin has set nothing else for it."""
+    user_quotas: Mapping[str, int] = field(default_factory=dict)
+    """How much a user may have in all projects together."""
+
+    @property
+    def default_quotas(self) -> Defaults:
+        """Return what projects and users may have where nothing else was set."""
+        return {PROJECT: self.quotas, USER: self.user_quotas}
+
     metrics: MetricsSettings = MetricsSettings()
     monitoring: MonitoringSettings = MonitoringSettings()
     machines: MachineSettings = MachineSettings()

@@ -26,7 +26,9 @@ def quotas(settings: Settings) -> Finding:
         )
     over = [row for row in rows if _is_over(row, settings)]
     if over:
-        words = ", ".join(f"{row.holder}: {row.quota} {row.used} of {row.limit(settings.quotas)}" for row in over[:5])
+        words = ", ".join(
+            f"{row.holder}: {row.quota} {row.used} of {row.limit(settings.default_quotas)}" for row in over[:5]
+        )
         return Finding("ok", SUBJECT, f"full, or more than is allowed: {words}")
     busy = {row.holder for row in rows if row.quota == "machines" and row.used}
     if len(busy) > 1 and not settings.quotas and not any(row.own for row in rows):
@@ -36,5 +38,5 @@ def quotas(settings: Settings) -> Finding:
 
 
 def _is_over(row: Usage, settings: Settings) -> bool:
-    limit = row.limit(settings.quotas)
+    limit = row.limit(settings.default_quotas)
     return limit is not None and row.used > 0 and row.used >= limit

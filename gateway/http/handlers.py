@@ -21,7 +21,7 @@ from gateway.orchestration.common.contract import Outcome
 from gateway.orchestration.common.permissions import demand, demand_any
 from gateway.orchestration.common.resource_service import ResourceService
 from gateway.store.model import Resource
-from gateway.store.store import PROMISING
+from gateway.store.transaction import PROMISER
 
 EDIT_TRIES = 5
 
@@ -45,7 +45,7 @@ class Handlers:
 
     async def handle(self, request: web.Request, context: Context, path: str) -> web.StreamResponse:
         """Find what the path means, and do what the method asks. Raises gateway.errors."""
-        PROMISING.set(True)
+        PROMISER.set(context.caller.user)
         path = path.rstrip("/") or CLOUD_ENTRY_POINT.segment
         owner, _, verb = path.rpartition("/")
         acting = acting_collection_at(path)

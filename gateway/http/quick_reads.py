@@ -28,7 +28,7 @@ from gateway.http.authentication import Authentication, Given, Login
 from gateway.http.connection import ON_EVERY_ANSWER, Connection
 from gateway.http.metrics import Metrics, target_of
 from gateway.http.remembered import Key, Memory, Remembered
-from gateway.http.request import CONTENT_TYPES, Context, answer_format, header, names_tag
+from gateway.http.request import CONTENT_TYPES, Context, answer_format, fresh_id, header, names_tag
 from gateway.http.shares import UserShares
 from gateway.orchestration.common.permissions import rights
 
@@ -153,7 +153,7 @@ class QuickReads:
         fields = (
             f"{start}Date: {self._now()}\r\nServer: {ON_EVERY_ANSWER['Server']}\r\n"
             f"CIMI-Specification-Version: {head.version}\r\nVary: Accept, Authorization, CIMI-Project\r\n"
-            f"X-Request-ID: {head.request_id or secrets.token_hex(8)}\r\n{OWN_FIELDS}\r\n"
+            f"X-Request-ID: {head.request_id or fresh_id()}\r\n{OWN_FIELDS}\r\n"
         )
         return status, fields.encode() + body
 

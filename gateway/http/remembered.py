@@ -25,6 +25,8 @@ LARGEST = 1024**2
 COMMITS = 256
 """Commits whose places are known, for answers that are still being made."""
 MOST_PATTERNS = 256
+LATELY = 64
+"""Packed answers within which one that is asked for again is put at hand."""
 FEW = 4
 """Answers on one place up to which they are kept as a tuple."""
 
@@ -75,6 +77,8 @@ class Memory:
         self._answers: OrderedDict[Key, Remembered] = OrderedDict()
         self._at_hand: OrderedDict[Key, Remembered] = OrderedDict()
         """Those whose bytes are at hand as they are."""
+        self._lately: OrderedDict[Key, bool] = OrderedDict()
+        """Packed ones that were asked for lately."""
         self._plain = self._packed = 0
         self._standing: dict[str, tuple[Key, ...] | set[Key]] = {}
         """The answers by each place that they stand on."""
@@ -88,13 +92,18 @@ class Memory:
         if answer is None:
             return None
         self._answers.move_to_end(key)
-        if answer.plain is None:
+        if answer.plain is not None:
+            self._at_hand.move_to_end(key)
+        elif self._lately.pop(key, False):
             answer.plain = answer.body
             self._at_hand[key] = answer
             self._plain += len(answer.plain)
             self._bound()
         else:
-            self._at_hand.move_to_end(key)
+            # It is unpacked for this once: among thousands, most are not asked for twice in a short while.
+            self._lately[key] = True
+            if len(self._lately) > LATELY:
+                self._lately.popitem(last=False)
         return answer
 
     def keep(self, key: Key, answer: Remembered, since: int) -> None:

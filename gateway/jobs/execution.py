@@ -24,8 +24,8 @@ from gateway.jobs.records import in_state
 from gateway.store.model import Resource
 from gateway.store.questions.jobs import plan_of
 from gateway.store.sealing import holds_sealed
-from gateway.store.store import PROMISING, Store
-from gateway.store.transaction import PlanRow, Transaction
+from gateway.store.store import Store
+from gateway.store.transaction import PROMISER, PlanRow, Transaction
 
 log = structlog.get_logger("jobs")
 WRITE_EVERY = 0.25
@@ -168,14 +168,14 @@ class Execution:
         if (await self._current()).state == "STOPPING":
             self.stop.set()
         # What is undone, and what is so, is refused for no quota.
-        PROMISING.set(row.phase == "run")
+        PROMISER.set((plan.user or plan.project) if row.phase == "run" else None)
         try:
             if row.phase == "run":
                 row = await self._forward(plan, row)
         finally:
             # Settling is quick, and one more write for each job is not worth what it shows.
             self._show_no_more()
-            PROMISING.set(False)
+            PROMISER.set(None)
         if row.phase == "undo":
             row = await self._back(plan, row)
         await self._settle(plan, row)

@@ -6,9 +6,6 @@ stays stopped. The admin decides whether they start with the host by themselves;
 
 from __future__ import annotations
 
-import asyncio
-from collections import defaultdict
-
 import structlog
 
 from drivers.base import Driver, DriverNotFound
@@ -27,8 +24,6 @@ class HostStart:
         self._apart = Apart(room.supervision, "start of the host")
         self._hosts: set[str] = set()
         """The names of the hosts that were looked at since the gateway's start."""
-        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        """Held while a host is looked at: the first look and a connection that comes up begin at the same time."""
 
     def forget(self, driver: Driver) -> None:
         """Start what is inactive on the host once more: it has booted."""
@@ -39,11 +34,8 @@ class HostStart:
 
         A network or pool that cannot be started is reported in the journal, and shows its true state.
         """
-        async with self._locks[driver.name]:
-            if driver.name not in self._hosts:
-                await self._start(driver)
-
-    async def _start(self, driver: Driver) -> None:
+        if driver.name in self._hosts:
+            return
         settings = self.room.hypervisors[driver.name]
         for name in host_networks(settings):
             with self._apart.each(f"network {name} of {driver.name}", driver):

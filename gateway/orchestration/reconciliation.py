@@ -20,7 +20,7 @@ from gateway.orchestration.machines.autostart import AutoStart
 from gateway.orchestration.machines.reconcile import MachineReconciler
 from gateway.orchestration.networks.reconcile import NetworkReconciler
 from gateway.orchestration.volumes.reconcile import VolumeReconciler
-from gateway.store.store import PROMISING
+from gateway.store.transaction import PROMISER
 
 COMPARE_EVERY = 15.0
 REST = 10
@@ -109,7 +109,7 @@ class Reconciliation:
 
     async def _guarded(self, work: Coroutine[Any, Any, object]) -> None:
         # Whatever led here: what the hypervisor says is so.
-        PROMISING.set(False)
+        PROMISER.set(None)
         try:
             await work
         except (DriverError, GatewayError) as error:

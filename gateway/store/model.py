@@ -38,6 +38,8 @@ class Resource:
     shared: bool = False
     """True when every user may read and use it (what an admin adds to the catalogue), not change it."""
     internal: Document = field(default_factory=dict)
+    maker: str | None = None
+    """Name of the user who made it; None for what the gateway made by itself."""
     held_by: str | None = None
     """Path of the Job that alone writes the resource's state until it has ended."""
     version: int = 1
@@ -122,10 +124,10 @@ class Page:
 
 EVERYONE = ""
 COLUMNS = (
-    "path, kind, project, shared, parent, created, updated, version, held_by, document, "
+    "path, kind, project, shared, parent, created, updated, version, held_by, maker, document, "
     f"CASE WHEN instr(internal, '{MARK}') THEN opened(path, internal) ELSE internal END"
 )
-LONG = (9, 10)
+LONG = (10, 11)
 """Places in a row of what may be long: the document and the internal facts."""
 SORT_KEY = "nfkd"
 """The name of ``sort_key`` in SQL; every connection to the store has it."""
@@ -138,7 +140,7 @@ def bytes_in(text: str) -> int:
 
 def from_row(row: Sequence[Any]) -> Resource:
     """Return the resource of a row, which has the columns of ``COLUMNS``."""
-    path, kind, project, shared, parent, created, updated, version, held_by, document, internal = row
+    path, kind, project, shared, parent, created, updated, version, held_by, maker, document, internal = row
     return Resource(
         path=path,
         kind=kind,
@@ -149,6 +151,7 @@ def from_row(row: Sequence[Any]) -> Resource:
         updated=datetime.fromisoformat(updated),
         version=version,
         held_by=held_by,
+        maker=maker,
         document=json.loads(document),
         internal=json.loads(internal),
         size=bytes_in(document),
@@ -198,6 +201,7 @@ def _values(resource: Resource) -> dict[str, Any]:
         "updated": resource.updated,
         "version": resource.version,
         "held_by": resource.held_by,
+        "maker": resource.maker,
         "document": resource.document,
         "internal": resource.internal,
     }

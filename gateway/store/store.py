@@ -32,8 +32,6 @@ from gateway.store.transaction import Transaction, Writer
 
 UNDER_WAY: ContextVar[bool] = ContextVar("under way", default=False)
 """Set in the tasks of jobs. A burst of new requests would else hold up each step of those which were accepted."""
-PROMISING: ContextVar[bool] = ContextVar("promising", default=False)
-"""Set where requests and Jobs write, who are refused what is too much. What the gateway sees, it writes as it is."""
 READERS = 2
 CACHED = 2048
 CACHED_COUNTS = 1000

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -33,6 +34,8 @@ from gateway.store.model import (
 )
 from gateway.store.pages import value_sql
 
+PROMISER: ContextVar[str | None] = ContextVar("promiser", default=None)
+"""The user for whom requests and Jobs write, who are refused what is too much; None for what the gateway only sees."""
 Parameters = Sequence[Any] | Mapping[str, Any]
 Answer = tuple[list[Any], int]
 """The rows that were read, and how many were changed."""
@@ -171,6 +174,8 @@ class Transaction:
 
     async def insert(self, resource: Resource) -> Resource:
         """Add a resource, and return it with its size. Raises Conflict, at the next read, when its path is taken."""
+        if resource.maker is None:
+            resource = replace(resource, maker=PROMISER.get() or None)
         row = to_row(resource)
         resource = replace(resource, size=bytes_in(row["document"]))
         self.put(insert_sql(row), row, f"{resource.path} exists already")

@@ -11,6 +11,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.quotas import Defaults
 from gateway.store.audit import INSERT, AuditEntry, rows_of
 from gateway.store.questions import Fetching, marks
 from gateway.store.transaction import Transaction
@@ -43,9 +44,9 @@ class Usage:
     own: bool
     """An admin has set what is allowed."""
 
-    def limit(self, defaults: Mapping[str, int]) -> int | None:
+    def limit(self, defaults: Defaults) -> int | None:
         """Return how much the holder may have, with these defaults; None without limit."""
-        return self.allowed if self.own else defaults.get(self.quota)
+        return self.allowed if self.own else defaults.get(self.holder.partition("/")[0], {}).get(self.quota)
 
 
 @dataclass(frozen=True, slots=True)

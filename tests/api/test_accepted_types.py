@@ -11,6 +11,8 @@ from gateway.cimi.resource_type import JSON, Action
 from tests.api.client import ACTION, ApiClient
 from tests.api.world import World
 
+pytestmark = pytest.mark.slow
+
 GIVING = [
     pytest.param(kind, action, id=f"{kind}-{action.verb}")
     for kind, declared in TYPES.items()

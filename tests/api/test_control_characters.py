@@ -10,6 +10,8 @@ import pytest
 from tests.api.client import ApiClient
 from tests.api.raw_http import AUTHORIZATION, exchange
 
+pytestmark = pytest.mark.slow
+
 CONTROLS = ["\x00", "\x0b", "\x1b", "\x1b[2J", "a\x07b", "\ufffe", "\uffff"]
 
 

@@ -18,6 +18,8 @@ from tests.deadly_reader import DEADLY, HANGING, HANGS
 from tests.hostile_files import described, package, vmdk
 from tests.memory_gateway import READER, MemoryGatewayProcess, memory_gateway
 
+pytestmark = pytest.mark.slow
+
 PATIENCE = 60
 UPLOAD = "http://cimi-gateway.org/ns/1/action/upload"
 IMPORT = "http://cimi-gateway.org/ns/1/action/import"

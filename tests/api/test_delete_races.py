@@ -17,6 +17,8 @@ from gateway.store.store import Store
 from tests.api.client import ApiClient
 from tests.api.world import World
 
+pytestmark = pytest.mark.slow
+
 DELETABLE = sorted(kind for kind, declared in TYPES.items() if declared.deletable)
 
 

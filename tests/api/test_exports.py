@@ -26,6 +26,8 @@ from tests.patience import PATIENCE
 from tests.unit.ovf.cot import cot
 from tests.unit.ovf.samples import Kept, in_pieces
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def exports(tmp_path: Path) -> Path:

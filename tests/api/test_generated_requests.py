@@ -37,6 +37,8 @@ from tests.api.routes import ROUTES, Route
 from tests.api.world import DOCUMENTS, World
 from tests.patience import PATIENCE
 
+pytestmark = pytest.mark.slow
+
 USERS = ("", "viewer", "operator", "admin")
 BEFORE = {"start": "stop", "pause": "start", "suspend": "start"}
 """What must have been done for an action to be legal."""

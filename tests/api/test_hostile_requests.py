@@ -37,6 +37,8 @@ from tests.cimi_client import wait_until
 from tests.empty_image import qcow2
 from tests.gateway_process import free_port
 
+pytestmark = pytest.mark.slow
+
 PATIENCE = 120.0
 Family = Callable[[], Iterator[Hostile]]
 WHO: dict[Family, tuple[str, ...]] = {

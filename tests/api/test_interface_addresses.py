@@ -18,6 +18,8 @@ from tests.api.client import ApiClient
 from tests.api.networks import id_of, libvirt_name, removed
 from tests.patience import PATIENCE
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 async def network(admin: ApiClient) -> str:

@@ -13,6 +13,8 @@ from gateway.app import Gateway
 from gateway.orchestration.common.resource_service import new_resource
 from tests.api.client import Answer, ApiClient
 
+pytestmark = pytest.mark.slow
+
 Clients = Callable[..., ApiClient]
 FLOOR = 65_536
 MEDIA = pytest.mark.parametrize("media", ["json", "xml"])

@@ -25,6 +25,8 @@ from tests.api.networks import (
 )
 from tests.patience import eventually
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 async def net(admin: ApiClient) -> str:

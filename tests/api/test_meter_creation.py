@@ -11,6 +11,8 @@ from tests.api.client import ApiClient
 from tests.api.meters import ASPECT, Client, Look, create, made
 from tests.api.namespaces import NAMESPACE
 
+pytestmark = pytest.mark.slow
+
 # Creating
 
 

@@ -14,6 +14,8 @@ from gateway.orchestration.monitoring import sampler
 from tests.api.client import ApiClient
 from tests.api.meters import Look, create, made, samples
 
+pytestmark = pytest.mark.slow
+
 # Samples
 
 

@@ -10,6 +10,8 @@ from gateway.cimi.registry import ALIASES, TYPES
 from tests.api.client import ACTION, ApiClient
 from tests.api.world import World
 
+pytestmark = pytest.mark.slow
+
 ROOT_ALIASES = sorted((alias, segment) for (kind, alias), segment in ALIASES.items() if kind is None)
 NESTED_ALIASES = sorted((kind, alias, segment) for (kind, alias), segment in ALIASES.items() if kind is not None)
 

@@ -8,6 +8,8 @@ import pytest
 
 from tests.api.client import ApiClient
 
+pytestmark = pytest.mark.slow
+
 ONE = "http://schemas.dmtf.org/cimi/1"
 
 

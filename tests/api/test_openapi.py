@@ -18,6 +18,8 @@ from gateway.orchestration.common.permissions import granted
 from tests.api.client import ApiClient
 from tests.api.routes import ROUTES
 
+pytestmark = pytest.mark.slow
+
 Clients = Callable[..., ApiClient]
 COLLECTION_VERBS = {action.verb for declared in TYPES.values() for action in declared.collection_actions}
 """Where they are no actions, they may be ids."""

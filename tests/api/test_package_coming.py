@@ -22,6 +22,8 @@ from tests.gateway_process import free_port
 from tests.patience import PATIENCE
 from tests.unit.ovf.samples import manifest, ova
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def settings(settings: config.Settings) -> config.Settings:

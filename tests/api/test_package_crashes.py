@@ -15,6 +15,8 @@ from tests.api.mortal import Mortal, again, unfinished
 from tests.api.packages import STARTUP, address, component, described, disks, machine, package, staged, template
 from tests.unit.ovf.samples import ova
 
+pytestmark = pytest.mark.slow
+
 MOST_STEPS = 120
 ALONE = ("networkPorts", "addresses", "forwardingGroups")
 KINDS = ("systems", "systemTemplates", "machines", "volumes", "networks", "machineImages", "volumeImages", *ALONE)

@@ -27,6 +27,8 @@ from tests.api.packages import (
 )
 from tests.api.systems import members
 
+pytestmark = pytest.mark.slow
+
 EXTRA = OWN.replace(":c", "")
 GROUP = component("ForwardingGroup", '<network href="#front"/>')
 

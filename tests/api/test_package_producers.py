@@ -15,6 +15,8 @@ from tests.api.packages import disk, imported, made
 from tests.api.systems import members
 from tests.unit.ovf.samples import manifest, ova
 
+pytestmark = pytest.mark.slow
+
 PRODUCERS = Path(__file__).resolve().parent.parent / "ovf_producers"
 LICENCE = "All rights reserved. " * 5000
 """A licence is often far longer than the limits of other texts."""

@@ -13,6 +13,8 @@ from tests.api.client import ACTION, Answer, ApiClient
 from tests.api.mortal import Mortal
 from tests.api.packages import small_package, staged
 
+pytestmark = pytest.mark.slow
+
 XML = """<Action xmlns="http://schemas.dmtf.org/cimi/1"><action>{action}import</action><source>{source}</source></Action>"""
 PLACES = ("systems", "systemTemplates")
 

@@ -19,6 +19,8 @@ from tests.api.packages import OWN, component, disk, downloaded, made, package, 
 from tests.api.systems import described, machine, members, on, system
 from tests.api.whole_systems import WholeSystem, element
 
+pytestmark = pytest.mark.slow
+
 EXTRA = OWN.replace(":c", "")
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFh7tJsbDgvTSSZxYyYBvzNDo0yq4ZbRHBeXGHMlkjkM ops@here"
 UNIQUE = ("cidr", "cidr6", "ip", "defaultGateway", "dns", "macAddress")

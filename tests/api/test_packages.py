@@ -32,6 +32,8 @@ from tests.api.systems import members
 from tests.unit.ovf.certificates import certified
 from tests.unit.ovf.samples import HEAD, item, manifest, ova
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def archive(images: Path, tmp_path: Path) -> str:

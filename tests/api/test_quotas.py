@@ -145,7 +145,7 @@ async def test_what_is_counted_is_what_is_there_after_a_whole_life(
     unlimited = [f"{name}=unlimited" for name in QUOTAS]
     await asyncio.to_thread(quota, gateway, tmp_path, "set", "operator", *unlimited)
     await world.everything()
-    for holder in ("project/operator", "host/local"):
+    for holder in ("project/operator", "user/operator", "host/local"):
         amounts = {quota: number for quota, number in (await counted(gateway, holder)).items() if number}
         assert amounts == await there(gateway, holder)
 
@@ -209,6 +209,19 @@ async def test_sizes_are_set_with_suffixes(gateway: Gateway, tmp_path: Path) -> 
     await asyncio.to_thread(quota, gateway, tmp_path, "set", "ann", "memory=4G", "volume_bytes=1K", "machines=3")
     rows = await gateway.store.fetch("SELECT quota, allowed FROM allowances ORDER BY quota")
     assert dict(rows) == {"machines": 3, "memory": 4 * 1024**2, "volume_bytes": 1024}
+
+
+async def test_what_a_user_made_is_shown_and_set(
+    operator: ApiClient, image: str, gateway: Gateway, tmp_path: Path
+) -> None:
+    await make(operator, image, initialState="STOPPED")
+    await asyncio.to_thread(quota, gateway, tmp_path, "set", "operator", "machines=1", "--user")
+    refused = await operator.post("machines", operator.machine(image))
+    assert refused.status == 403
+    assert "of this user is full: 1 of 1 are used" in refused.message
+    output = await asyncio.to_thread(quota, gateway, tmp_path, "show", "--user", "operator", "--json")
+    [row] = [row for row in map(json.loads, output.splitlines()) if row["quota"] == "machines"]
+    assert (row["holder"], row["used"], row["allowed"]) == ("user/operator", 1, 1)
 
 
 async def test_a_setting_is_an_entry_of_the_audit_log(gateway: Gateway, tmp_path: Path) -> None:

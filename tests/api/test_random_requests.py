@@ -20,6 +20,8 @@ from gateway.cimi.registry import CREATE_SCHEMAS, TYPES
 from tests.api.client import Answer, ApiClient
 from tests.api.namespaces import NAMESPACE
 
+pytestmark = pytest.mark.slow
+
 SOME = settings(
     max_examples=25,
     deadline=None,

@@ -18,6 +18,8 @@ from tests.api.accounts import remove, set_hash, set_role
 from tests.api.client import HASH, Answer, ApiClient
 from tests.api.raw_http import AUTHORIZATION, connect
 
+pytestmark = pytest.mark.slow
+
 SOME = settings(
     max_examples=12,
     deadline=None,

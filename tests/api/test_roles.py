@@ -17,6 +17,8 @@ from tests.api.client import ACTION, Answer, ApiClient
 from tests.api.routes import METHODS, OF_RESOURCES, PUBLIC, ROUTES, Route
 from tests.api.world import CATALOGUE, World
 
+pytestmark = pytest.mark.slow
+
 REFUSALS = (401, 403, 404, 405)
 GONE_WITH_OTHERS = ("Meter", "EventLog", "NetworkPort", "Address")
 """Deleted first, since they go when the resources that they belong to go."""

@@ -30,6 +30,8 @@ from tests.small_disk import small_disk
 from tests.source import ROOT
 from tests.web_server import WebServer, serving
 
+pytestmark = pytest.mark.slow
+
 MIB = 1024**2
 DISK, RESERVE = 48, 16
 OVF = {"Content_Type": "application/ovf"}

@@ -14,6 +14,8 @@ from tests.api.systems import described, machine, made, members, network, on, sy
 from tests.patience import eventually
 from tests.urls import uuid_of
 
+pytestmark = pytest.mark.slow
+
 ACTION = "http://schemas.dmtf.org/cimi/1/action/"
 
 

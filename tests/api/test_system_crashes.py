@@ -15,6 +15,8 @@ from drivers.memory import MemoryDriver
 from tests.api.mortal import Mortal, again, unfinished
 from tests.api.systems import machine, network, on, system, volume
 
+pytestmark = pytest.mark.slow
+
 MOST_STEPS = 120
 
 

@@ -18,6 +18,8 @@ from tests.api.packages import STARTUP, described, made, package
 from tests.api.systems import machine, members, system
 from tests.patience import eventually
 
+pytestmark = pytest.mark.slow
+
 HOUR = "3600"
 DELAY = "ovf.startup.startDelay"
 

@@ -58,6 +58,7 @@ def test_the_staging_directory_stands_beside_the_store_unless_it_is_named(tmp_pa
         ("[images]\nlargest = 1", "[images] largest"),
         ("[quotas]\nmachine = 1", "[quotas] machine: unknown key; known are addresses, "),
         ("[quotas]\nmachines = -1", "[quotas] machines"),
+        ("[user_quotas]\njobs_at_once = 1", "[user_quotas] jobs_at_once: unknown key"),
         ('[quotas]\nmachines = "many"', "[quotas] machines"),
         (HYPERVISOR + "memory_overcommit = -1", "memory_overcommit"),
         ("[audit]\nkeep_days = 0", "[audit] keep_days"),

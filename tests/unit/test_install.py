@@ -15,6 +15,8 @@ import pytest
 
 from tests.source import ROOT, copy_source
 
+pytestmark = pytest.mark.slow
+
 
 def make(root: Path, target: str = "install", checkout: Path = ROOT, prefix: str = "/usr") -> str:
     """Run a target of the Makefile for a tree of its own; what it said."""

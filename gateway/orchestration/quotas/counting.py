@@ -15,10 +15,10 @@ from gateway.cimi.registry import TYPES
 from gateway.errors import Conflict, Forbidden, GatewayError, NoSpace
 from gateway.orchestration.common.capacity import Capacities
 from gateway.orchestration.quotas.measures import MEASURES, UNWRITTEN, VERSION, amounts_of, binds, changes_of
-from gateway.quotas import BY_NAME, HOST, Quota
+from gateway.quotas import BY_NAME, HOST, Defaults
 from gateway.store import usage
-from gateway.store.store import PROMISING, Store
-from gateway.store.transaction import Transaction
+from gateway.store.store import Store
+from gateway.store.transaction import PROMISER, Transaction
 from gateway.store.usage import Key, Usage
 
 COUNTED = tuple(
@@ -31,9 +31,9 @@ log = structlog.get_logger("quotas")
 
 
 class Quotas:
-    """The counting of usage, and its bounds: the ``defaults`` by the quotas' names, and what the hosts can carry."""
+    """The counting of usage, and its bounds: the ``defaults`` of projects and users, and what the hosts can carry."""
 
-    def __init__(self, defaults: Mapping[str, int], capacities: Capacities) -> None:
+    def __init__(self, defaults: Defaults, capacities: Capacities) -> None:
         self._defaults = defaults
         self._capacities = capacities
 
@@ -63,7 +63,7 @@ class Quotas:
         changed = {key: number for key, number in changes.items() if number}
         if changed:
             usage.count(transaction, changed)
-        if PROMISING.get():
+        if PROMISER.get() is not None:
             await self._demand(transaction, {key: more for key, more in rising.items() if changed.get(key, 0) > 0})
 
     async def _demand(self, transaction: Transaction, rising: Mapping[Key, int]) -> None:
@@ -80,11 +80,14 @@ class Quotas:
         kind, _, name = row.holder.partition("/")
         if kind == HOST:
             return self._capacities.limit(name, row.quota)
-        return row.allowed if row.own else self._defaults.get(row.quota)
+        return row.allowed if row.own else self._defaults[kind].get(row.quota)
 
 
 def _refusal(row: Usage, limit: int, more: int) -> GatewayError:
-    """Return the refusal of so much more: which quota, used and allowed. Others' use of a host is told to nobody."""
+    """Return the refusal of so much more: which quota, used and allowed. Others' use of a host is told to nobody.
+
+    507 is for bytes, 403 for everything else.
+    """
     kind, _, name = row.holder.partition("/")
     if kind == HOST:
         what = {"host_memory": f"{more} KiB of memory", "host_cpu": f"{more} virtual CPUs"}[row.quota]
@@ -92,14 +95,10 @@ def _refusal(row: Usage, limit: int, more: int) -> GatewayError:
             f"the host {name} has not enough left for {what} more: what runs there has been promised the rest; stop "
             "another Machine, or try again later"
         )
-    return exceeded(BY_NAME[row.quota], row.used - more, limit, more)
-
-
-def exceeded(quota: Quota, used: int, allowed: int, more: int) -> GatewayError:
-    """Return the refusal of more than a quota allows: 507 for bytes, 403 for everything else."""
+    quota, used = BY_NAME[row.quota], row.used - more
     unit = f" {quota.unit}" if quota.unit else ""
     words = (
-        f"the quota {quota.name} ({quota.meaning}) of this project is full: {used}{unit} of {allowed}{unit} are used, "
+        f"the quota {quota.name} ({quota.meaning}) of this {kind} is full: {used}{unit} of {limit}{unit} are used, "
         f"and {more}{unit} more were asked for; delete something, or ask an admin for more"
     )
     return NoSpace(words) if quota.unit == "bytes" else Forbidden(words)

@@ -10,7 +10,7 @@ from gateway.cimi.job import FINAL_JOB_STATES
 from gateway.orchestration.images.facts import Filling, KeptImage, Route, UploadSource
 from gateway.orchestration.machine_core.chain import KINDS as SNAPSHOTS
 from gateway.orchestration.volumes.facts import KeptVolume
-from gateway.quotas import HOST, HOST_CPU, HOST_MEMORY, PROJECT
+from gateway.quotas import HOST, HOST_CPU, HOST_MEMORY, PROJECT, USER
 from gateway.store.durable import Kept
 from gateway.store.model import Resource
 from gateway.store.usage import Key
@@ -112,17 +112,18 @@ MEASURES: Mapping[str, Callable[[Resource], Amounts]] = {
 
 
 def amounts_of(resource: Resource) -> Counter[Key]:
-    """Return how much a resource takes: of the quotas of its project, and of the host that it runs on."""
+    """Return how much a resource takes: of the quotas of its project and its maker, and of its host."""
     amounts: Counter[Key] = Counter()
     if resource.parent is not None:
         return amounts
     measure = MEASURES.get(resource.kind)
     own = measure(resource) if measure is not None else {}
-    if resource.project is not None:
-        holder = f"{PROJECT}/{resource.project}"
-        amounts.update({(holder, quota): number for quota, number in own.items()})
-        if resource.kind not in UNWRITTEN:
-            amounts.update({(holder, "documents"): 1, (holder, "document_bytes"): resource.size})
+    for kind, name in ((PROJECT, resource.project), (USER, resource.maker)):
+        if name and resource.project is not None:
+            holder = f"{kind}/{name}"
+            amounts.update({(holder, quota): number for quota, number in own.items()})
+            if resource.kind not in UNWRITTEN:
+                amounts.update({(holder, "documents"): 1, (holder, "document_bytes"): resource.size})
     if own.get("running_memory"):
         holder = f"{HOST}/{SizedMachine.of(resource).host}"
         amounts.update({(holder, HOST_MEMORY.name): own["running_memory"], (holder, HOST_CPU.name): own["cpu"]})

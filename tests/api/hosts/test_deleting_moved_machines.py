@@ -14,6 +14,8 @@ from tests.api.hosts.moves import arrive, compared, host_of, leave, migrate
 from tests.api.networks import made, removed
 from tests.urls import uuid_of
 
+pytestmark = pytest.mark.slow
+
 
 async def deleted(client: ApiClient, machine: str) -> dict[str, object]:
     answer = await client.delete(machine, Prefer="respond-async")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from drivers.base import DriverEvent, EventKind, Migration, Power
 from drivers.memory import MemoryDriver
 from gateway.app import Gateway
@@ -14,6 +16,8 @@ from tests.api.hosts.moves import arrive, compared, host_of, is_on, leave, migra
 from tests.api.meters import Look, made, samples
 from tests.api.volumes import by_value, connected
 from tests.urls import uuid_of
+
+pytestmark = pytest.mark.slow
 
 
 async def codes(client: ApiClient) -> list[str]:

@@ -24,6 +24,8 @@ from tests.api.networks import DEFAULT_NETWORK, made, removed
 from tests.api.world import World
 from tests.urls import uuid_of
 
+pytestmark = pytest.mark.slow
+
 WORDS = "local is not in the configuration"
 WITH_HOST = ("Machine", "Volume", "Network", "NetworkPort", "Address", "ForwardingGroup", "MachineImage", "VolumeImage")
 OF_MACHINES = ("Disk", "MachineVolume", "MachineNetworkInterface", "MachineNetworkInterfaceAddress", "MachineSnapshot")

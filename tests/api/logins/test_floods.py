@@ -18,6 +18,8 @@ from tests.api.images.transfers import waiting as waiting_for_bytes
 from tests.api.logins.guesses import PATIENCE, Client, Comparisons, guess, return_code
 from tests.patience import eventually
 
+pytestmark = pytest.mark.slow
+
 NEW_CREDENTIAL = {"credentialTemplate": {"userName": "ops", "password": "hunter2"}}
 CONFIGURATION = {"name": "small", "cpu": 1, "memory": 65536}
 

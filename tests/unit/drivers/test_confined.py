@@ -15,6 +15,8 @@ from drivers.confined.process import MOST_PIECES
 from drivers.confined.readers import AT_ONCE, ConfinedReaders
 from tests.unit.drivers.obedient_reading import MIB, OBEY, Order, Told, processes, sizes
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 async def hasty() -> AsyncIterator[ConfinedReaders]:

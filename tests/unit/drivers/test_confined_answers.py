@@ -10,6 +10,8 @@ from drivers.confined.process import LONGEST_REFUSAL
 from drivers.confined.readers import ConfinedReaders
 from tests.unit.drivers.obedient_reading import OBEY, Order, Told
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     "words",

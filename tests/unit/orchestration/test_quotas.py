@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -20,7 +20,8 @@ from gateway.orchestration.common.capacity import Capacities
 from gateway.orchestration.quotas.counting import Quotas
 from gateway.orchestration.quotas.measures import RUNNING
 from gateway.store.model import Resource
-from gateway.store.store import PROMISING, Rule, Store
+from gateway.store.store import Rule, Store
+from gateway.store.transaction import PROMISER
 from gateway.store.usage import Allowance, allow, usage_of
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -37,15 +38,17 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 
 
 @pytest.fixture(autouse=True)
-def promising() -> None:
+def promising() -> Iterator[None]:
     """What these tests write is asked for, where they do not say otherwise."""
-    PROMISING.set(True)
+    before = PROMISER.set("ann")
+    yield
+    PROMISER.reset(before)
 
 
-async def bounded(store: Store, **defaults: int) -> Quotas:
+async def bounded(store: Store, of_users: dict[str, int] | None = None, **defaults: int) -> Quotas:
     capacities = Capacities({"local": HYPERVISOR})
     capacities.learn("local", HOST)
-    quotas = Quotas(defaults, capacities)
+    quotas = Quotas({"project": defaults, "user": of_users or {}}, capacities)
     await quotas.prepare(store)
     store.obey((Rule(quotas.count, "counting"),))
     return quotas
@@ -155,7 +158,7 @@ async def test_a_project_may_be_set_free_of_a_quota_and_given_the_default_again(
 async def test_what_is_only_seen_is_counted_and_not_refused(store: Store) -> None:
     await bounded(store, running_memory=500)
     await insert(store, machine(1))
-    PROMISING.set(False)
+    PROMISER.set(None)
     await change(store, machine(1), state="STARTED")
     assert (await used(store))["running_memory"] == 1000
 
@@ -238,3 +241,41 @@ async def test_what_belongs_to_nobody_is_counted_for_nobody(store: Store) -> Non
     await bounded(store)
     await insert(store, replace(machine(1), kind="MachineConfiguration", path="machineConfigs/1", project=None))
     assert await store.fetch("SELECT holder FROM usage") == []
+
+
+# Users
+
+
+async def test_what_a_user_has_in_all_projects_together_is_bounded(store: Store) -> None:
+    await bounded(store, of_users={"machines": 2})
+    await insert(store, machine(1), replace(machine(2), project="shop"))
+    with pytest.raises(Forbidden, match=r"the quota machines \(Machines\) of this user is full: 2 of 2"):
+        await insert(store, replace(machine(3), project="lab"))
+    PROMISER.set("bob")
+    await insert(store, replace(machine(3), project="shop"))
+
+
+async def test_what_another_deletes_is_given_back_to_who_made_it(store: Store) -> None:
+    await bounded(store)
+    await insert(store, replace(machine(1), project="shop"))
+    PROMISER.set("bob")
+    await delete(store, "machines/1")
+    assert (await used(store, "user/ann"))["machines"] == 0
+    assert (await used(store, "user/bob"))["machines"] == 0
+
+
+async def test_a_user_may_be_set_another_quota_than_the_default(store: Store) -> None:
+    await bounded(store, of_users={"machines": 0})
+    async with store.transaction() as transaction:
+        allow(transaction, "user/ann", [Allowance("machines", 1)])
+    await insert(store, machine(1))
+    with pytest.raises(Forbidden):
+        await insert(store, machine(2))
+
+
+async def test_what_the_gateway_makes_by_itself_is_nobodys(store: Store) -> None:
+    await bounded(store)
+    PROMISER.set(None)
+    await insert(store, machine(1))
+    assert (await used(store))["machines"] == 1
+    assert await used(store, "user/ann") == Counter()
