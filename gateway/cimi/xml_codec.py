@@ -63,7 +63,7 @@ def encode_resource(described: ResourceType, wire: dict[str, Any], dialect: Dial
 
 
 def _opening(described: ResourceType, dialect: Dialect) -> str:
-    return f'{DECLARATION}<{described.kind} xmlns="{dialect.namespace}">'
+    return f'{DECLARATION}<{described.kind} xmlns="{dialect.namespace_of(described.kind)}">'
 
 
 def _collection_opening(described: ResourceType, dialect: Dialect) -> str:
@@ -73,7 +73,14 @@ def _collection_opening(described: ResourceType, dialect: Dialect) -> str:
 
 def ready_item(described: ResourceType, document: bytes, dialect: Dialect) -> Ready:
     """Return the document of a resource as it stands in a collection."""
-    return Ready(f"<{described.kind}>{document[len(_opening(described, dialect)) :].decode()}")
+    start = f"<{described.kind}{_foreign(described, dialect)}>"
+    return Ready(start + document[len(_opening(described, dialect)) :].decode())
+
+
+def _foreign(described: ResourceType, dialect: Dialect) -> str:
+    """Return what an element of a type says of its namespace where it stands among those of the standard."""
+    namespace = dialect.namespace_of(described.kind)
+    return "" if namespace == dialect.namespace else f' xmlns="{namespace}"'
 
 
 def inside_resource(described: ResourceType, document: bytes, dialect: Dialect) -> str:
@@ -134,6 +141,6 @@ def collection_children(described: ResourceType, wire: dict[str, Any], dialect: 
         if isinstance(item, Ready):
             out.append(item)
         else:
-            write_resource(described, item, dialect, out)
+            write_resource(described, item, dialect, out, _foreign(described, dialect))
     out.extend(operations(wire))
     return out

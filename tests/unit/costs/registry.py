@@ -30,6 +30,7 @@ NO_READERS = {
     "gateway.cimi.coded": "values of documents; its patterns stand in full matches of single characters",
     "gateway.cimi.fields": "values of documents; its patterns stand in full matches of single characters",
     "gateway.config": "the admin's own file",
+    "gateway.config.catalog": "the admin's own file",
     "gateway.config.networks": "the admin's own file",
     "gateway.config.wire": "the admin's own file",
     "gateway.http.hosts": MEASURED_BY_ITS_PATTERN,
