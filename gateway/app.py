@@ -46,6 +46,7 @@ from gateway.orchestration.common.hosts import ConfiguredDrivers, ConfiguredHype
 from gateway.orchestration.common.resource_service import ResourceService
 from gateway.orchestration.common.room import Room
 from gateway.orchestration.entry_point.service import CloudEntryPointService
+from gateway.orchestration.images.catalog import ship_catalog
 from gateway.orchestration.images.sweeping import StagingSweeper
 from gateway.orchestration.machines.templates import ship
 from gateway.orchestration.monitoring import accesses, audit_log
@@ -184,6 +185,7 @@ class Gateway:
 
     async def _ship(self) -> None:
         await ship(self.store)
+        await ship_catalog(self.store, self.settings.catalog, self.settings.images.directories)
         entry = self.services["CloudEntryPoint"]
         assert isinstance(entry, CloudEntryPointService)
         await entry.ensure()
@@ -331,14 +333,13 @@ class Gateway:
             self._open.push_async_callback(asyncio.to_thread, local_socket.remove, path)
 
     def _handlers(self) -> Handlers:
-        settings = self.settings
         representations = Representations(self.services, self._memory, old_names=self.room.policy.deltacloud)
         return Handlers(
             self.services,
             representations,
-            Answers(self.runner, self.store.get, representations, settings.jobs.answer_wait),
-            Bodies(settings.server.document_seconds),
-            Transfers(self._audit, settings.images.stall_seconds),
+            Answers(self.runner, self.store.get, representations, self.settings.jobs.answer_wait),
+            Bodies(self.settings.server.document_seconds),
+            Transfers(self._audit, self.settings.images.stall_seconds),
         )
 
     async def _listen_for_scrapers(self, deadlines: Deadlines) -> None:

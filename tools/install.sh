@@ -82,12 +82,14 @@ documentation() {
 
 # The group exists once systemd-sysusers has run; before that, systemd-tmpfiles gives it the files.
 configuration() {
-    [ ! -e "$DESTDIR$settings/gateway.toml" ] || return 0
     group=root
     if [ -z "$DESTDIR" ] && getent group cimi-gateway >/dev/null; then group=cimi-gateway; fi
     [ -d "$DESTDIR$settings" ] || install -d -m 0750 "$DESTDIR$settings"
-    install -m 0640 etc/gateway.toml "$DESTDIR$settings/gateway.toml"
-    if [ "$group" != root ]; then chgrp "$group" "$settings" "$settings/gateway.toml"; fi
+    for name in gateway.toml catalog.toml; do
+        [ ! -e "$DESTDIR$settings/$name" ] || continue
+        install -m 0640 "etc/$name" "$DESTDIR$settings/$name"
+        if [ "$group" != root ]; then chgrp "$group" "$settings" "$settings/$name"; fi
+    done
 }
 
 uninstall() {

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from drivers.base import HypervisorSettings
+from gateway.config.catalog import CatalogEntry
 from gateway.quotas import PROJECT, USER, Defaults
 
 Persistence = Literal["hourly", "daily", "weekly", "monthly", "yearly"]
@@ -118,6 +119,8 @@ class ImageSettings:
     upload_minutes: int = 1440
     waiting_uploads: int = 20
     """Images that a user may have at once which wait for their bytes."""
+    catalog: str = ""
+    """The file with well-known images; empty: none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,3 +237,5 @@ class Settings:
     monitoring: MonitoringSettings = MonitoringSettings()
     machines: MachineSettings = MachineSettings()
     compatibility: CompatibilitySettings = CompatibilitySettings()
+    catalog: tuple[CatalogEntry, ...] = ()
+    """The images of [images] catalog."""

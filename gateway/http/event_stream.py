@@ -32,6 +32,8 @@ from gateway.orchestration.common.permissions import audience, demand
 from gateway.orchestration.monitoring.feed import Feed, Item
 
 PATH = "eventStream"
+JOB_LINES = "jobLines"
+"""The query parameter that asks for the lines of Jobs' logs."""
 GATHER_SECONDS = 0.2
 """Seconds after a delivery in which all that happens goes out together."""
 AT_ONCE = 10
@@ -48,21 +50,29 @@ log = structlog.get_logger("http")
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """The view that readers share who get the same bytes. ``project`` None sees everything."""
+    """The view that readers share who get the same bytes. ``project`` None sees everything.
+
+    ``lines``: those of Jobs' logs are shown, too.
+    """
 
     project: str | None
     edge: Edge
     media: str
+    lines: bool = False
 
     def encoded(self, items: Iterable[Item]) -> bytes:
         """Return the messages of those items that the view shows."""
-        return b"".join(self.message(item) for item in items if item.for_project(self.project))
+        return b"".join(self.message(item) for item in items if self._shows(item))
+
+    def _shows(self, item: Item) -> bool:
+        return item.for_project(self.project) and (self.lines or item.resource.kind != "JobLine")
 
     def message(self, item: Item) -> bytes:
         """Return an item as an event of the stream."""
         resource = item.resource
         declared = type_of(resource.kind)
-        wire = self.edge.resource(declared, resource.path, resource.document, (resource.created, resource.updated), ())
+        times = (resource.created, resource.updated) if "created" in declared.attributes else None
+        wire = self.edge.resource(declared, resource.path, resource.document, times, ())
         lines = write_resource(declared, wire, self.media, self.edge).splitlines()
         data = b"".join(b"data: " + line + b"\n" for line in lines)
         head = b"" if item.position is None else b"id: %d\n" % item.position
@@ -233,12 +243,14 @@ class EventStream:
     async def _serve(self, request: web.Request, context: Context) -> web.StreamResponse:
         caller = context.caller
         last = _last_event_id(request, context)
-        view = View(audience(caller), context.edge, context.media)
+        view = View(audience(caller), context.edge, context.media, _wants_lines(context))
         reader = Reader(view, request, request.get(SESSION))
         response = web.StreamResponse(headers=_headers(context))
         response.content_type, response.charset = "text/event-stream", "utf-8"
         await response.prepare(request)
         _bound_buffer(request)
+        if view.lines:
+            self._feed.follow_lines()
         await self._deliver()
         newest = self._told
         self._readers.setdefault(view, set()).add(reader)
@@ -298,6 +310,14 @@ def _latest(items: list[Item]) -> list[Item]:
     """Return all events, and of each Job only what it is now, at the place of its last change."""
     last = {item.resource.path: place for place, item in enumerate(items)}
     return [item for place, item in enumerate(items) if last[item.resource.path] == place]
+
+
+def _wants_lines(context: Context) -> bool:
+    """Return whether the reader wants the lines of Jobs' logs, which most do not."""
+    wanted = dict(context.parameters).get(JOB_LINES, "false")
+    if wanted not in ("true", "false"):
+        raise Invalid(f"{wanted[:40]!r} is neither true nor false", JOB_LINES)
+    return wanted == "true"
 
 
 def _last_event_id(request: web.Request, context: Context) -> int | None:

@@ -113,7 +113,8 @@ class QuickReads:
         """Remember what a request has said that was answered with a document; a request that is special in no way."""
         target = path.rstrip("/") or CLOUD_ENTRY_POINT.segment
         is_document = collection_at(target) is not None or type_at(target) is not None
-        plain = request.method == "GET" and not request.body_exists and "Expect" not in request.headers
+        special = request.body_exists or "Expect" in request.headers or "Prefer" in request.headers
+        plain = request.method == "GET" and not special
         if not plain or not is_document or bytes_at(target, "GET") or len(request.raw_path) > LONGEST_LINE:
             return
         connection = request.protocol

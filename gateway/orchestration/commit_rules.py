@@ -11,7 +11,7 @@ from gateway.orchestration.monitoring.meters import keep_meters
 from gateway.orchestration.monitoring.recorder import Recorder
 from gateway.orchestration.quotas.counting import COUNTED, Quotas
 from gateway.orchestration.systems.commit_rule import keep_systems
-from gateway.store.store import Rule
+from gateway.store.rules import Rule
 
 
 def commit_rules(recorder: Recorder, quotas: Quotas) -> tuple[Rule, ...]:

@@ -135,6 +135,12 @@ class World:
         await self.make("Credential")
         return self._path(self.job)
 
+    async def _make_CatalogImage(self) -> str:  # noqa: N802
+        return await self._first("imageCatalog", "catalogImages")
+
+    async def _make_JobLine(self) -> str:  # noqa: N802
+        return await self._first(f"{await self.ensure('Job')}/log", "jobLines")
+
     async def _make_MachineSnapshot(self) -> str:  # noqa: N802
         machine = await self.make("Machine")
         answer = await self.owner.post(f"{machine}/snapshot", {}, Prefer="wait=30")

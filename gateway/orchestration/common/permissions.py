@@ -32,6 +32,7 @@ GRANTS: dict[str, frozenset[Role]] = {
     "import": CHANGERS,
     "export": CHANGERS,
     "package": CHANGERS,
+    "fetch": CHANGERS,
 }
 """The roles which may do an operation, on what they see and own."""
 

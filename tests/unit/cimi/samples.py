@@ -342,5 +342,22 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "severity": "low",
         "contact": "ops@example.org",
     },
+    "JobLine": {
+        "timestamp": "2026-01-02T03:04:05.000Z",
+        "level": "warning",
+        "step": "copy image",
+        "message": "waits for <it> & goes on",
+    },
+    "CatalogImage": {
+        **COMMON,
+        "image": {"href": "machineImages/1"},
+        "imageLocation": "https://images.example/debian.qcow2",
+        "checksums": "https://images.example/SHA512SUMS",
+        "userName": "debian",
+        "firmware": "uefi",
+        "cpuArch": "x86_64",
+        "leastDisk": 4000000,
+        "leastMemory": 524288,
+    },
 }
 EDGE_ATTRIBUTES = {"created", "updated"}

@@ -31,6 +31,7 @@ NO_READERS = {
     "gateway.cimi.fields": "values of documents; its patterns stand in full matches of single characters",
     "gateway.cli.tokens": "the admin's own words",
     "gateway.config": "the admin's own file",
+    "gateway.config.catalog": "the admin's own file",
     "gateway.config.networks": "the admin's own file",
     "gateway.config.wire": "the admin's own file",
     "gateway.http.hosts": MEASURED_BY_ITS_PATTERN,
