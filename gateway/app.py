@@ -24,7 +24,7 @@ from gateway.http.authentication import Authentication
 from gateway.http.bodies import Bodies, Transfers
 from gateway.http.connection import Deadlines
 from gateway.http.door import Door, DoorSettings, possible
-from gateway.http.event_stream import EventStream, StreamPlaces
+from gateway.http.event_stream import EventStream
 from gateway.http.handlers import Handlers
 from gateway.http.local_socket import HostUsers
 from gateway.http.metrics import DoorMetrics, GuestMetrics, LoopMetrics, Metrics
@@ -34,6 +34,7 @@ from gateway.http.remembered import Memory
 from gateway.http.representation import Representations
 from gateway.http.server import Server, ServerParts
 from gateway.http.shares import UserShares
+from gateway.http.stream_places import StreamPlaces
 from gateway.http.tls import Certificate, configured_certificate
 from gateway.jobs.plan import StepRegistry
 from gateway.jobs.runner import JobRunner

@@ -11,9 +11,8 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import structlog
@@ -24,10 +23,10 @@ from gateway import clock
 from gateway.cimi.documents import write_resource
 from gateway.cimi.edge import Edge
 from gateway.cimi.registry import type_of
-from gateway.errors import Invalid, MethodNotAllowed, TooManyRequests, Unavailable
+from gateway.errors import Invalid, MethodNotAllowed
 from gateway.http.authentication import Authentication, Session
 from gateway.http.request import SESSION, Context
-from gateway.orchestration.common.contract import Role
+from gateway.http.stream_places import StreamPlaces
 from gateway.orchestration.common.permissions import audience, demand
 from gateway.orchestration.monitoring.feed import Feed, Item
 
@@ -39,8 +38,6 @@ GATHER_SECONDS = 0.2
 AT_ONCE = 10
 """Readers woken between two turns of the event loop."""
 HEARTBEAT_SECONDS = 15.0
-AGAIN_AFTER = 30
-"""Seconds after which a refused reader is to try again."""
 MOST_BACKLOG = 1_048_576
 LONGEST_WAIT = 60.0
 SEND_BUFFER = 262_144
@@ -344,52 +341,3 @@ def _bound_buffer(request: web.Request) -> None:
     connection = request.transport.get_extra_info("socket") if request.transport is not None else None
     if connection is not None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
-
-
-# Places of readers
-
-
-class StreamPlaces:
-    """The places of readers: ``most`` in all and ``most_per_user``, and one more for an admin who has none yet.
-
-    ``of_project`` says how many all users of a project have together; None is without a bound.
-    """
-
-    def __init__(
-        self, most: int, most_per_user: int, of_project: Callable[[str], int | None] = lambda _project: None
-    ) -> None:
-        self._most = most
-        self._most_per_user = most_per_user
-        self._of_project = of_project
-        self._of: Counter[str] = Counter()
-        self._projects: Counter[str] = Counter()
-
-    @contextmanager
-    def place(self, user: str, role: Role, project: str) -> Iterator[None]:
-        """Keep a place for a reader. Raises TooManyRequests when the user or the project has all of theirs.
-
-        Raises Unavailable when all are taken.
-        """
-        if self._of[user] >= self._most_per_user:
-            reason = f"you read the event stream {self._most_per_user} times already; close one of them"
-            raise TooManyRequests(reason, retry_after=AGAIN_AFTER)
-        most = self._of_project(project)
-        if most is not None and self._projects[project] >= most:
-            reason = f"the quota event_streams of this project is full: {self._projects[project]} of {most} are used"
-            raise TooManyRequests(reason, retry_after=AGAIN_AFTER)
-        reserved = role is Role.ADMIN and not self._of[user]
-        if self._of.total() >= self._most and not reserved:
-            raise Unavailable(f"{self._most} readers are connected already; try again later", retry_after=AGAIN_AFTER)
-        with _counted(self._of, user), _counted(self._projects, project):
-            yield
-
-
-@contextmanager
-def _counted(counter: Counter[str], name: str) -> Iterator[None]:
-    counter[name] += 1
-    try:
-        yield
-    finally:
-        counter[name] -= 1
-        if not counter[name]:
-            del counter[name]
