@@ -40,6 +40,7 @@ class CloudEntryPointSchema(Common):
     meterConfigs = CollectionRef("MeterConfiguration")  # noqa: N815
     eventLogs = CollectionRef("EventLog")  # noqa: N815
     eventLogTemplates = CollectionRef("EventLogTemplate")  # noqa: N815
+    quotas = CollectionRef("Quota", extension=True, meaning="how much each project and user has, and may have")
     eventStream = URI(writable=False, extension=True, meaning="live events and jobs, as Server-Sent Events")  # noqa: N815
     openapi = URI(writable=False, extension=True, meaning="what can be asked here, as an OpenAPI 3.1 description")
 

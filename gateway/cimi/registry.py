@@ -7,12 +7,23 @@ from collections.abc import Callable, Mapping
 
 from marshmallow import Schema
 
-from gateway.cimi import cloud_entry_point, credential, job, machine, metadata, monitoring, network, system, volume
+from gateway.cimi import (
+    cloud_entry_point,
+    credential,
+    job,
+    machine,
+    metadata,
+    monitoring,
+    network,
+    quota,
+    system,
+    volume,
+)
 from gateway.cimi.resource_type import JSON, Action, ResourceType
 
 TYPES: dict[str, ResourceType] = {
     declared.kind: declared
-    for family in (cloud_entry_point, metadata, system, machine, volume, credential, network, monitoring, job)
+    for family in (cloud_entry_point, metadata, system, machine, volume, credential, network, monitoring, job, quota)
     for declared in family.TYPES
 }
 CREATE_SCHEMAS: dict[str, type[Schema]] = {

@@ -36,6 +36,7 @@ GRANTS: dict[str, frozenset[Role]] = {
 
 STRICTER: dict[tuple[str, str], frozenset[Role]] = {
     ("CloudEntryPoint", "edit"): ADMIN_ONLY,
+    ("Quota", "edit"): ADMIN_ONLY,
     ("MachineConfiguration", "add"): ADMIN_ONLY,
     ("MachineConfiguration", "edit"): ADMIN_ONLY,
     ("MachineConfiguration", "delete"): ADMIN_ONLY,
