@@ -12,7 +12,7 @@ from xml.parsers import expat
 import xmltodict
 
 from gateway.cimi.bounds import DEEPEST, MOST_NODES, demand_bounded
-from gateway.cimi.dialects import Dialect
+from gateway.cimi.dialects import EXTENSION_KINDS, EXTENSION_NAMESPACE, Dialect
 from gateway.cimi.fields import Attribute
 from gateway.cimi.resource_type import ResourceType
 from gateway.cimi.xml_members import raw_from_xml
@@ -63,7 +63,7 @@ def encode_resource(described: ResourceType, wire: dict[str, Any], dialect: Dial
 
 
 def _opening(described: ResourceType, dialect: Dialect) -> str:
-    return f'{DECLARATION}<{described.kind} xmlns="{dialect.namespace}">'
+    return f'{DECLARATION}<{described.kind} xmlns="{dialect.namespace_of(described.kind)}">'
 
 
 def _collection_opening(described: ResourceType, dialect: Dialect) -> str:
@@ -73,7 +73,12 @@ def _collection_opening(described: ResourceType, dialect: Dialect) -> str:
 
 def ready_item(described: ResourceType, document: bytes, dialect: Dialect) -> Ready:
     """Return the document of a resource as it stands in a collection."""
-    return Ready(f"<{described.kind}>{document[len(_opening(described, dialect)) :].decode()}")
+    return Ready(f"<{described.kind}{_foreign(described)}>{document[len(_opening(described, dialect)) :].decode()}")
+
+
+def _foreign(described: ResourceType) -> str:
+    """Return the namespace that a type of this provider's own has inside of documents of the standard."""
+    return f' xmlns="{EXTENSION_NAMESPACE}"' if described.kind in EXTENSION_KINDS else ""
 
 
 def inside_resource(described: ResourceType, document: bytes, dialect: Dialect) -> str:
@@ -134,6 +139,6 @@ def collection_children(described: ResourceType, wire: dict[str, Any], dialect: 
         if isinstance(item, Ready):
             out.append(item)
         else:
-            write_resource(described, item, dialect, out)
+            write_resource(described, item, dialect, out, _foreign(described))
     out.extend(operations(wire))
     return out

@@ -10,12 +10,13 @@ import pytest
 
 from gateway import config
 from gateway.app import Gateway
+from gateway.cimi.dialects import EXTENSION_NAMESPACE
 from tests.api.audits import audited
 from tests.api.client import ApiClient
-from tests.api.namespaces import NAMESPACE
 
 Client = Callable[..., ApiClient]
 OWN = "quotas/project-operator"
+OURS = f"{{{EXTENSION_NAMESPACE}}}"
 
 
 @pytest.fixture
@@ -58,8 +59,8 @@ async def test_it_is_said_in_xml_too(client: Client, operator: ApiClient, image:
     assert await make(operator, image) == 201
     quota = (await client("operator", "xml").get(OWN)).xml
     shown = {
-        limit.findtext(f"{NAMESPACE}name"): (limit.findtext(f"{NAMESPACE}used"), limit.findtext(f"{NAMESPACE}allowed"))
-        for limit in quota.findall(f"{NAMESPACE}limit")
+        limit.findtext(f"{OURS}name"): (limit.findtext(f"{OURS}used"), limit.findtext(f"{OURS}allowed"))
+        for limit in quota.findall(f"{OURS}limit")
     }
     assert shown["machines"] == ("1", "2")
 

@@ -11,7 +11,7 @@ import pytest
 from lxml import etree
 
 from gateway.cimi import json_codec, xml_codec
-from gateway.cimi.dialects import CIMI_1, EXTENSION_NAMESPACE
+from gateway.cimi.dialects import CIMI_1, EXTENSION_KINDS, EXTENSION_NAMESPACE
 from gateway.cimi.documents import write_collection, write_resource
 from gateway.cimi.edge import Edge
 from gateway.cimi.fields import String
@@ -72,7 +72,7 @@ def test_xml_says_what_json_says(kind: str) -> None:
     assert {name: loaded[name] for name in expected} == expected
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", sorted(set(KINDS) - EXTENSION_KINDS))
 def test_the_xml_validates_against_the_official_schema(kind: str, schema: etree.XMLSchema) -> None:
     root = without_slips(etree.fromstring(write_resource(TYPES[kind], wire(kind), "xml", EDGE)))
     assert schema.validate(root), schema.error_log
