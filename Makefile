@@ -1,4 +1,4 @@
-# The two commands are `make run` and `make test`; both set up what is missing first. `make help` names all.
+# The two commands are `make run` and `make test`; each sets up first what it needs and is missing. `make help` names all.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -6,13 +6,16 @@ DESTDIR ?=
 PREFIX ?= /usr
 # Modules are compiled once and kept, whatever the environment says: the tests start hundreds of processes.
 export PYTHONDONTWRITEBYTECODE =
-.PHONY: help run test quick quick-debian13 coverage check diagrams manual demo bench bench-compare conformance setup lock install uninstall deb clean
+.PHONY: help run guest test quick quick-debian13 coverage check diagrams manual demo bench bench-compare conformance setup setup-tests lock install uninstall deb clean
 
 help: ## Name the commands
 	@sed -n 's/^\([a-z0-9-]*\):.* ## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
 
-setup: ## Install packages, the virtual environment of the lock file, libvirt's daemons
-	@tools/setup.sh
+setup: ## Install what running needs: packages, the libraries of requirements/run.txt, libvirt's daemons
+	@tools/setup.sh run
+
+setup-tests: ## Install what tests, measures and checks need besides
+	@tools/setup.sh test
 
 lock: ## Write the lock files anew, from what setup.cfg allows
 	@tools/lock.sh
@@ -20,8 +23,12 @@ lock: ## Write the lock files anew, from what setup.cfg allows
 run: setup ## Serve this checkout at http://127.0.0.1:8080/cimi/
 	@tools/run.sh
 
+guest: setup ## Build the small guest that the catalogue of images lists as demo
+	@mkdir -p var/images
+	@$(BIN)/python -m demo.guest_image var/images/demo.qcow2
+
 # Five at a time, since those with guests mostly wait. What stops libvirt comes last, beside what needs none of it.
-test: setup ## Run every test, those with real guests included, and the quick ones with Debian 13's libraries, too
+test: setup-tests ## Run every test, those with real guests included, and the quick ones with Debian 13's libraries, too
 	$(BIN)/pytest -n 5 --dist loadfile --no-loadscope-reorder -m 'not exclusive' --ignore=tests/unit
 	@tools/beside.sh "$(BIN)/pytest -n 2 tests/unit && $(MAKE) quick-debian13" "$(BIN)/pytest -m exclusive"
 
@@ -66,18 +73,18 @@ manual: $(VENV)/ready ## Write the manual pages and completions in man anew, fro
 demo: setup ## Boot a real guest through a private gateway, and take all away
 	@$(BIN)/python -m demo.demo
 
-bench: setup ## Measure, print ratios, and keep them in bench/results as those of VERSION
+bench: setup-tests ## Measure, print ratios, and keep them in bench/results as those of VERSION
 	@VERSION="$(VERSION)" $(BIN)/python -m bench
 
 bench-compare: $(VENV)/ready ## Compare the results of OLD and NEW, or of the last two runs
 	@$(BIN)/python -m bench.compare $(OLD) $(NEW)
 
 # Judges a private gateway with real guests, and rewrites the table of docs/conformance.md.
-conformance: setup ## Judge a private gateway, and write docs/conformance.md
+conformance: setup-tests ## Judge a private gateway, and write docs/conformance.md
 	@$(BIN)/python -m tests.conformance.real
 
-$(VENV)/ready: setup.cfg pyproject.toml
-	@tools/setup.sh
+$(VENV)/ready: setup.cfg pyproject.toml requirements/dev.txt
+	@tools/setup.sh test
 
 install: ## Install as a service; DESTDIR and PREFIX as usual
 uninstall: ## Remove what install put there; configuration and state stay

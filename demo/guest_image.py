@@ -1,7 +1,8 @@
 """Builder of a small bootable disk image from Debian's cloud kernel and busybox, without loop mounts, in seconds.
 
 The guest takes an address by DHCP on each interface, reads its NoCloud seed, powers off on the ACPI button, prints
-``READY <hostname>`` on its serial console, and offers a shell there. ``python -m demo.guest_image OUTPUT`` builds it.
+``READY <hostname>`` on its serial console, and offers a shell there. ``python -m demo.guest_image OUTPUT`` builds the
+guest of the catalogue, ``demo``, which has an sshd besides and lets in whom its seed names.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -20,6 +22,9 @@ CACHE = HERE.parent / "var" / "cache"
 PACKAGES = "syslinux syslinux-common systemd-boot-efi mtools dosfstools fdisk e2fsprogs cpio kmod binutils qemu-utils"
 MODULES = """virtio_pci virtio_blk virtio_net virtio_console virtio_balloon virtio_scsi sr_mod isofs button evdev
 pvpanic-mmio"""
+LOGIN_MODULES = "ext4"
+"""The module for the disk on which a guest with an sshd keeps its host keys."""
+SSHD = "dropbear-bin"
 SIZE_MIB = 32
 COMMAND_LINE = " ".join(
     (
@@ -51,29 +56,47 @@ def run(*command: str, cwd: Path | None = None, data: bytes | None = None) -> by
     return done.stdout
 
 
-def build(output: Path, firmware: str = "bios", modules: str = "") -> Path:
+@dataclass(frozen=True)
+class Recipe:
+    """The kind of guest: its firmware, ``bios`` or ``uefi`` alone, more modules of the kernel's, and whether by ssh."""
+
+    firmware: str = "bios"
+    modules: str = ""
+    login: bool = False
+
+    @property
+    def name(self) -> str:
+        """A name that no other recipe has, nor another version of this program."""
+        parts = [(HERE / name).read_bytes() for name in ("guest_image.py", "guest_init.sh")]
+        parts += [(HERE / "guest_login.sh").read_bytes()] if self.login else []
+        whole = b"".join(parts) + self.modules.encode()
+        kind = f"{self.firmware}{'-login' if self.login else ''}"
+        return f"guest-{kind}-{hashlib.sha256(whole).hexdigest()[:16]}.qcow2"
+
+
+def build(output: Path, firmware: str = "bios", modules: str = "", *, login: bool = False) -> Path:
     """Write the image as qcow2 to ``output``, booting by ``bios`` or ``uefi`` alone; copied from a cache.
 
-    ``modules`` are more of the kernel's, beside those that every guest needs.
+    ``modules`` are more of the kernel's, beside those that every guest needs. ``login``: with an sshd.
     """
-    recipe = Path(__file__).read_bytes() + (HERE / "guest_init.sh").read_bytes() + modules.encode()
-    kept = CACHE / f"guest-{firmware}-{hashlib.sha256(recipe).hexdigest()[:16]}.qcow2"
+    recipe = Recipe(firmware, modules, login)
+    kept = CACHE / recipe.name
     CACHE.mkdir(parents=True, exist_ok=True)
     with (CACHE / "guest.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not kept.exists():
             with tempfile.TemporaryDirectory() as work:
-                _build(Path(work), kept, firmware, modules)
+                _build(Path(work), kept, recipe)
     shutil.copyfile(kept, output)
     return output
 
 
-def _build(work: Path, output: Path, firmware: str, modules: str) -> None:
+def _build(work: Path, output: Path, recipe: Recipe) -> None:
     install_tools()
-    tree, kernel = _unpack(work, modules)
+    tree, kernel = _unpack(work, recipe)
     initrd = work / "initrd"
     initrd.write_bytes(run("gzip", "-9", data=archived(tree)))
-    disk = {"bios": _disk, "uefi": _uefi_disk}[firmware](work, kernel, initrd)
+    disk = {"bios": _disk, "uefi": _uefi_disk}[recipe.firmware](work, kernel, initrd)
     partial = output.with_suffix(".partial")
     run("qemu-img", "convert", "-f", "raw", "-O", "qcow2", "-c", str(disk), str(partial))
     partial.rename(output)
@@ -112,9 +135,9 @@ def unpacked_packages(work: Path, *names: str) -> Path:
     return unpacked
 
 
-def _unpack(work: Path, modules: str) -> tuple[Path, Path]:
+def _unpack(work: Path, recipe: Recipe) -> tuple[Path, Path]:
     """Return the root file system's tree and the kernel, from Debian's packages."""
-    unpacked = unpacked_packages(work, "busybox-static")
+    unpacked = unpacked_packages(work, "busybox-static", *(_with_dependencies(SSHD) if recipe.login else ()))
     tree = work / "tree"
     for name in ("bin", "sbin", "proc", "sys", "dev", "etc/acpi/PWRF", "tmp", "mnt", "lib/modules", "root", "run"):
         (tree / name).mkdir(parents=True)
@@ -122,8 +145,37 @@ def _unpack(work: Path, modules: str) -> tuple[Path, Path]:
     (tree / "bin" / "sh").symlink_to("busybox")
     shutil.copy(HERE / "guest_init.sh", tree / "init")
     (tree / "init").chmod(0o755)
-    add_modules(unpacked, tree, [*MODULES.split(), *modules.split()])
+    more = recipe.modules
+    if recipe.login:
+        more += f" {LOGIN_MODULES}"
+        shutil.copy(HERE / "guest_login.sh", tree / "login.sh")
+        add_program(unpacked, tree, "dropbear")
+    add_modules(unpacked, tree, [*MODULES.split(), *more.split()])
     return tree, next(unpacked.glob("boot/vmlinuz-*"))
+
+
+def _with_dependencies(package: str) -> list[str]:
+    """Return the names of a package and of all that it needs to run."""
+    kinds = ("recommends", "suggests", "conflicts", "breaks", "replaces", "enhances")
+    without = [f"--no-{kind}" for kind in kinds]
+    described = run("apt-cache", "depends", "--recurse", *without, package).decode()
+    return [line for line in described.splitlines() if re.fullmatch(r"[a-z0-9][a-z0-9.+-]*", line)]
+
+
+def add_program(unpacked: Path, tree: Path, name: str) -> None:
+    """Copy a program into the tree with the libraries that it is linked with."""
+    places = {path.name: path for path in unpacked.rglob("*") if path.is_file()}
+    (tree / "lib64").mkdir(exist_ok=True)
+    waiting, done = [name, "ld-linux-x86-64.so.2"], set()
+    while waiting:
+        file = waiting.pop()
+        if file in done:
+            continue
+        done.add(file)
+        folder = {name: "bin", "ld-linux-x86-64.so.2": "lib64"}.get(file, "lib")
+        shutil.copy(places[file], tree / folder / file)
+        needed = run("objdump", "-p", str(places[file])).decode()
+        waiting += re.findall(r"^ +NEEDED +(\S+)$", needed, re.MULTILINE)
 
 
 def add_modules(unpacked: Path, tree: Path, modules: list[str]) -> None:
@@ -181,4 +233,4 @@ def _disk(work: Path, kernel: Path, initrd: Path) -> Path:
 
 
 if __name__ == "__main__":
-    print(build(Path(sys.argv[1])))
+    print(build(Path(sys.argv[1]), login=True))

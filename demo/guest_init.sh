@@ -45,6 +45,8 @@ if [ -e /mnt/meta-data ]; then
     esac
 fi
 
+[ -e /login.sh ] && . /login.sh
+
 # The addresses with prefix length that the seed's network-config has for the interface's MAC.
 own_addresses() {
     [ -e /mnt/network-config ] || return

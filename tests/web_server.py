@@ -33,6 +33,8 @@ class WebServer:
     chunked: bool = False
     redirect: str | None = None
     headers: dict[str, str] = field(default_factory=dict)
+    others: dict[str, bytes] = field(default_factory=dict)
+    """What is at these paths instead, served well."""
     asked: list[tuple[str, str | None]] = field(default_factory=list)
     url: str = ""
 
@@ -40,6 +42,8 @@ class WebServer:
         self.asked.append((request.path, request.headers.get("Range")))
         if request.path == "/away" and self.redirect:
             return web.Response(status=302, headers={"Location": self.redirect})
+        if request.path in self.others:
+            return web.Response(body=self.others[request.path])
         begin, end = self._asked(request)
         response = web.StreamResponse(status=206 if begin is not None else 200, headers=self.headers)
         if self.tag:

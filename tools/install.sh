@@ -61,6 +61,7 @@ system_files() {
     install -Dm 0644 systemd/cimi-gateway.service "$DESTDIR$units/cimi-gateway.service"
     sed -i "s|/usr/bin/cimi-gateway|$PREFIX/bin/cimi-gateway|; s|/usr/share/doc/cimi-gateway|$documents|" \
         "$DESTDIR$units/cimi-gateway.service"
+    install -Dm 0644 systemd/cimi-gateway.socket "$DESTDIR$units/cimi-gateway.socket"
     install -Dm 0644 systemd/cimi-gateway.sysusers.conf "$DESTDIR/usr/lib/sysusers.d/cimi-gateway.conf"
     install -Dm 0644 systemd/cimi-gateway.tmpfiles.conf "$DESTDIR/usr/lib/tmpfiles.d/cimi-gateway.conf"
     install -Dm 0644 etc/60-cimi-gateway.rules "$DESTDIR/usr/share/polkit-1/rules.d/60-cimi-gateway.rules"
@@ -81,12 +82,14 @@ documentation() {
 
 # The group exists once systemd-sysusers has run; before that, systemd-tmpfiles gives it the files.
 configuration() {
-    [ ! -e "$DESTDIR$settings/gateway.toml" ] || return 0
     group=root
     if [ -z "$DESTDIR" ] && getent group cimi-gateway >/dev/null; then group=cimi-gateway; fi
     [ -d "$DESTDIR$settings" ] || install -d -m 0750 "$DESTDIR$settings"
-    install -m 0640 etc/gateway.toml "$DESTDIR$settings/gateway.toml"
-    if [ "$group" != root ]; then chgrp "$group" "$settings" "$settings/gateway.toml"; fi
+    for name in gateway.toml catalog.toml; do
+        [ ! -e "$DESTDIR$settings/$name" ] || continue
+        install -m 0640 "etc/$name" "$DESTDIR$settings/$name"
+        if [ "$group" != root ]; then chgrp "$group" "$settings" "$settings/$name"; fi
+    done
 }
 
 uninstall() {
@@ -95,7 +98,7 @@ uninstall() {
         rm -f "$DESTDIR$PREFIX/bin/$name" "$DESTDIR$manuals/$name.1" "$DESTDIR$bash/$name"
     done
     rm -f "$DESTDIR$zsh/_cimi" "$DESTDIR$fish/cimi.fish" "$DESTDIR$units/cimi-gateway.service" \
-        "$DESTDIR/usr/lib/sysusers.d/cimi-gateway.conf" "$DESTDIR/usr/lib/tmpfiles.d/cimi-gateway.conf" \
+        "$DESTDIR$units/cimi-gateway.socket" "$DESTDIR/usr/lib/sysusers.d/cimi-gateway.conf" "$DESTDIR/usr/lib/tmpfiles.d/cimi-gateway.conf" \
         "$DESTDIR/usr/share/polkit-1/rules.d/60-cimi-gateway.rules"
     echo "kept: $settings, /var/lib/cimi-gateway, /var/cache/cimi-gateway and the user cimi-gateway;"
     echo "in libvirt the pool cimi-console and the filters cimi-guard*: docs/operations.md says how they go"

@@ -38,11 +38,12 @@ if TYPE_CHECKING:
     from cimi_client.json_types import Document, Json
     from cimi_client.queries import Query, equals, quoted
     from cimi_client.servers import Login, Server
-    from cimi_client.stream import Message, live
+    from cimi_client.stream import POSITION, Message, live
     from cimi_client.sync import SyncClient
     from cimi_client.transfers import download, send_file, upload
 
 __all__ = [
+    "POSITION",
     "Ambiguous",
     "AnswerLost",
     "Change",
@@ -99,6 +100,7 @@ PLACES = {
     "Json": "cimi_client.json_types",
     "Login": "cimi_client.servers",
     "Message": "cimi_client.stream",
+    "POSITION": "cimi_client.stream",
     "NotFound": "cimi_client.errors",
     "NotNow": "cimi_client.errors",
     "NotOffered": "cimi_client.errors",

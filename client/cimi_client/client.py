@@ -83,6 +83,15 @@ class Client:
         answer = await self.connection.send(Request("GET", url))
         return self._resource(answer)
 
+    async def awaited(self, reference: str, seconds: int) -> tuple[Resource, bool]:
+        """Return a Job once it has ended or after some seconds, and whether the provider waits at all.
+
+        One that does not wait answers at once.
+        """
+        headers = {"Prefer": f"wait={seconds}"}
+        answer = await self.connection.send(Request("GET", await self.url(reference), headers=headers))
+        return self._resource(answer), "wait" in answer.headers.get("preference-applied", "")
+
     async def text(self, url: str) -> str:
         """Return the plain text that is at a URL, such as that of a console (a provider extension)."""
         answer = await self.connection.send(Request("GET", url, headers={"Accept": "text/plain, */*"}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -24,6 +25,9 @@ class Reader(Protocol):
 
     async def get(self, reference: str) -> Resource:
         """Return a resource."""
+
+    async def awaited(self, reference: str, seconds: int) -> tuple[Resource, bool]:
+        """Return a Job once it has ended or after some seconds, and whether the provider waits at all."""
 
 
 @dataclass(frozen=True)
@@ -182,17 +186,19 @@ class Creation(Accepted):
 async def followed(reader: Reader, url: str) -> AsyncIterator[Job]:
     """Yield a Job as it is now, and each time it has changed, until it has ended."""
     last: Mapping[str, object] | None = None
-    pause = FIRST_PAUSE
+    job, waits, pause = Job(await reader.get(url)), True, FIRST_PAUSE
     while True:
-        job = Job(await reader.get(url))
         if job.resource.document != last:
             pause = FIRST_PAUSE
             last = job.resource.document
             yield job
         if job.ended:
             return
-        await asyncio.sleep(pause)
-        pause = min(pause * 1.5, LONGEST_PAUSE)
+        if not waits:
+            await asyncio.sleep(pause)
+        # As long as a pause would be, so that its progress shows meanwhile.
+        resource, waits = await reader.awaited(url, math.ceil(pause))
+        job, pause = Job(resource), min(pause * 1.5, LONGEST_PAUSE)
 
 
 def _made(job: Job, subject: str) -> list[str]:

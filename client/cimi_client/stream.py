@@ -22,21 +22,24 @@ POSITION = "position"
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message. ``kind`` is ``event``, ``job``, ``gap`` (some are not kept any more) or ``position``."""
+    """A message. ``kind`` is ``event``, ``job``, ``jobline``, ``gap`` (some are not kept any more) or ``position``."""
 
     kind: str
     id: str | None
     resource: Resource
 
 
-async def live(client: Client, after: str | None = None) -> AsyncGenerator[Message, None]:
+async def live(client: Client, after: str | None = None, *, job_lines: bool = False) -> AsyncGenerator[Message, None]:
     """Yield what happens from now on, or after an id, for ever: a broken connection goes on where it broke.
 
-    The first message comes once the stream is open. Raises NotOffered, or Denied when the right to read ends.
+    Each connection begins with a position. ``job_lines``: with the lines of Jobs' logs; those that are written while
+    there is no connection are in the logs alone. Raises NotOffered, or Denied when the right to read ends.
     """
     url = (await client.entry_point()).text("eventStream")
     if not url:
         raise NotOffered(f"{client.server.url} has no live stream of events")
+    if job_lines:
+        url += "&jobLines=true" if "?" in url else "?jobLines=true"
     pause = FIRST_PAUSE
     while True:
         try:

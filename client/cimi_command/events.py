@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 EVERYTHING = "everything"
 CHANGES = "changes"
+REMEMBERED = 1000
+"""Jobs of which is known whether they are about the resource."""
 
 
 @dataclass(frozen=True)
@@ -67,12 +69,15 @@ async def tail_events(session: Session, wanted: Tail) -> None:
         for one in past:
             _print(one, wanted, base)
         printed = [_identity(one) for one in past]
+        subject = Subject(session, about, wanted.log)
         async for message in messages:
             if message.kind == "gap":
                 say(f"{message.resource.text('lost')} events before are not kept any more")
                 continue
+            if message.kind == "job":
+                subject.note(message.resource)
             new = message.kind == "event" and _identity(message.resource) not in printed
-            if new and _belongs(message.resource, about, wanted):
+            if new and await subject.has(message.resource):
                 _print(message.resource, wanted, base)
 
 
@@ -108,12 +113,45 @@ async def _past(session: Session, log: str, wanted: Tail) -> list[Resource]:
     return list((await session.client.page(log, query)).items[::-1])
 
 
-def _belongs(event: Resource, about: str | None, wanted: Tail) -> bool:
-    """Return whether an event of the stream belongs to what is printed."""
-    if about is not None:
-        return event.part("content").href("resource") == about
-    refused = last_of(event.text("type")) == "access" and event.text("outcome") == "Failure"
-    return wanted.log == EVERYTHING or not refused
+class Subject:
+    """The subject of what is printed: a resource at a URL with its components and Jobs, or all that a log has."""
+
+    def __init__(self, session: Session, about: str | None, log: str) -> None:
+        self._client = session.client
+        self._about = about
+        self._log = log
+        self._jobs: dict[str, bool] = {}
+        """Of Jobs whether they are about the resource."""
+
+    def note(self, job: Resource) -> None:
+        """Remember whether a Job is about the resource: the Event of its end names the Job alone."""
+        self._jobs[job.id] = any(
+            self._is_part(href) for href in (job.href("targetResource"), *cimi_client.Job(job).affected)
+        )
+        if len(self._jobs) > REMEMBERED:
+            del self._jobs[next(iter(self._jobs))]
+
+    async def has(self, event: Resource) -> bool:
+        """Return whether an Event of the stream belongs to what is printed."""
+        if self._about is None:
+            refused = last_of(event.text("type")) == "access" and event.text("outcome") == "Failure"
+            return self._log == EVERYTHING or not refused
+        content = event.part("content")
+        href = content.href("resource")
+        if href is not None and last_of(content.text("resType")) == "Job":
+            return await self._has_job(href)
+        return self._is_part(href)
+
+    def _is_part(self, href: str | None) -> bool:
+        return href is not None and (href == self._about or href.startswith(f"{self._about}/"))
+
+    async def _has_job(self, href: str) -> bool:
+        if href not in self._jobs:
+            try:
+                self.note(await self._client.get(href))
+            except cimi_client.NotFound:
+                return False
+        return self._jobs.get(href, False)
 
 
 def _identity(event: Resource) -> tuple[str, object]:

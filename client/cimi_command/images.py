@@ -9,10 +9,11 @@ import cimi_client
 import click
 
 from cimi_command import units
+from cimi_command.catalog import CATALOG
 from cimi_command.completing import names_of
-from cimi_command.kinds import ID, NAME, STATE, Kind, name_of, standard_verbs
+from cimi_command.kinds import ID, MOST, NAME, STATE, Kind, Listing, list_kind, name_of, standard_verbs
 from cimi_command.making import made, make
-from cimi_command.options import Family, waiting
+from cimi_command.options import Family, output, waiting
 from cimi_command.progress import bar
 from cimi_command.session import Session, run
 from cimi_command.tables import Column
@@ -45,6 +46,13 @@ def import_(location: str, name: str | None, sha256: str | None, wait: bool) -> 
     if sha256:
         document["sha256"] = sha256
     run(lambda session: make(session, "machineImages", document, wait=wait))
+
+
+@image.command()
+@output
+def catalog(output: str) -> None:
+    """List the well-known images, which `cimi launch` takes by their names and the provider fetches when it must."""
+    run(lambda session: list_kind(session, CATALOG, Listing((), "name", MOST, output)))
 
 
 @image.command()

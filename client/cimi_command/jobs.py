@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 import cimi_client
@@ -17,14 +15,9 @@ from cimi_command.options import Family, output, waiting
 from cimi_command.progress import bar
 from cimi_command.session import Session, run
 from cimi_command.tables import Column
-from cimi_command.words import say
 
 if TYPE_CHECKING:
-    from cimi_client import Message, Resource
-
-NEWEST = 20
-REMEMBERED = 1000
-"""Jobs whose last line is known, so that none is printed twice."""
+    from cimi_client import Resource
 
 
 @click.group(cls=Family)
@@ -105,67 +98,7 @@ async def find(session: Session, name: str) -> Resource:
 @click.argument("job", required=False)
 @click.option("-f", "--follow", is_flag=True, help="Go on until the Job ends; without a JOB, until interrupted.")
 def tail(job: str | None, follow: bool) -> None:
-    """Print how far JOB is, or the newest Jobs."""
+    """Print the log of JOB, or how far the newest Jobs are; with -f the logs of all as they are written."""
+    from cimi_command.tailing import tail_jobs
+
     run(lambda session: tail_jobs(session, job, follow))
-
-
-async def tail_jobs(session: Session, name: str | None, follow: bool) -> None:
-    """Print a line for each change of Jobs; a Job that is named is followed to its end."""
-    base = session.client.server.entry
-    if not follow:
-        for one in await _past(session, name):
-            click.echo(job_line(one, base))
-        return
-    async with aclosing(cimi_client.live(session.client)) as messages:
-        await anext(messages)
-        past = await _past(session, name)
-        printed: dict[str, str] = {}
-        only = past[0].id if name is not None else None
-        async for one in _changes(session, past, messages, only):
-            line = job_line(one, base)
-            if printed.get(one.id) != line:
-                click.echo(line)
-            printed[one.id] = line
-            if only is not None and cimi_client.Job(one).ended:
-                return
-            if len(printed) > REMEMBERED:
-                del printed[next(iter(printed))]
-
-
-async def _past(session: Session, name: str | None) -> list[Resource]:
-    if name is not None:
-        return [await find(session, name)]
-    query = cimi_client.Query(order=("created:desc",), first=1, last=NEWEST)
-    return list((await session.client.page("jobs", query)).items[::-1])
-
-
-async def _changes(
-    session: Session, past: list[Resource], messages: AsyncIterator[Message], only: str | None
-) -> AsyncIterator[Resource]:
-    """Yield Jobs as they are now, and then each time that they change."""
-    for one in past:
-        yield one
-    async for message in messages:
-        job = await _job_of(session, message, only)
-        if job is not None:
-            yield job
-
-
-async def _job_of(session: Session, message: Message, only: str | None) -> Resource | None:
-    """Return the Job that a message is about; None for another one than ``only``.
-
-    The message about a Job that ended while the connection was broken is its Event.
-    """
-    if message.kind == "job":
-        return message.resource if only in (None, message.resource.id) else None
-    if message.kind == "gap":
-        say(f"{message.resource.text('lost')} events before are not kept any more")
-        return await session.client.get(only) if only is not None else None
-    content = message.resource.part("content")
-    href = content.href("resource")
-    if href is None or last_of(content.text("resType")) != "Job" or only not in (None, href):
-        return None
-    try:
-        return await session.client.get(href)
-    except cimi_client.NotFound:
-        return None

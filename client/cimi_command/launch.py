@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from cimi_command import units
+from cimi_command.catalog import image_called
 from cimi_command.completing import names_of
 from cimi_command.making import make, text_of
 from cimi_command.options import verb, waiting
 from cimi_command.session import Session, run
 
 if TYPE_CHECKING:
-    from cimi_client import Json
+    from cimi_client import Json, Resource
 
 SSH_USER = "sshUser"
 """Property of a Machine that says whom `cimi ssh` logs in as."""
@@ -41,6 +43,12 @@ class Launch:
     volume: tuple[str, ...]
     stopped: bool
 
+    @property
+    def identity(self) -> str | None:
+        """The file with the private key that belongs to ``key``; None where it does not lie beside that."""
+        private = (self.key or "").removesuffix(".pub")
+        return private if private != self.key and Path(private).is_file() else None
+
 
 @verb()
 @click.argument("image", shell_complete=names_of("machineImages"))
@@ -49,7 +57,7 @@ class Launch:
 @click.option("--cpu", type=int, help="Virtual CPUs, instead of a configuration's.")
 @click.option("--memory", type=units.memory, metavar="AMOUNT", help="Memory, such as 2GiB.")
 @click.option("--disk", type=units.capacity, metavar="AMOUNT", help="Size of the first disk, such as 20GB.")
-@click.option("--login", help="The user that the key is for.")
+@click.option("--login", help="The user that the key is for, where the image does not say.")
 @click.option("--key", metavar="FILE", help="A public key that may log in.")
 @click.option("--user-data", metavar="FILE", help="What cloud-init is to do.")
 @click.option("--network", multiple=True, help="A Network to be in.", shell_complete=names_of("networks"))
@@ -58,39 +66,44 @@ class Launch:
 @waiting
 @click.option("--ssh", "then_ssh", is_flag=True, help="Log in when it is there.")
 def launch(wait: bool, then_ssh: bool, **wanted: object) -> None:
-    """Make a Machine called NAME of IMAGE, start it, and print its id."""
+    """Make a Machine called NAME of IMAGE, start it, and print its id.
+
+    IMAGE is one that is there, or one of the catalogue, such as debian:13, which is fetched first.
+    """
     launched = Launch(**wanted)  # type: ignore[arg-type]
-    if launched.key is not None and launched.login is None:
-        raise click.UsageError("--key needs --login: whom does the image let in?")
     if then_ssh and (not wait or launched.stopped):
         raise click.UsageError("--ssh waits for a Machine that runs")
     machine = run(lambda session: _launch(session, launched, wait))
     if then_ssh and machine is not None:
         from cimi_command.ssh import log_in
 
-        log_in(machine, launched.login, ())
+        log_in(machine, launched.login, (), launched.identity)
 
 
 async def _launch(session: Session, wanted: Launch, wait: bool) -> str | None:
-    document: dict[str, Json] = {"machineTemplate": await template(session, wanted)}
+    image = await image_called(session, wanted.image)
+    login = wanted.login or image.properties.get(SSH_USER)
+    if wanted.key is not None and not login:
+        raise click.UsageError("--key needs --login here: the image does not say whom it lets in")
+    document: dict[str, Json] = {"machineTemplate": await template(session, wanted, image, login)}
     if wanted.name:
         document["name"] = wanted.name
-    if wanted.login:
-        document["properties"] = {SSH_USER: wanted.login}
+    if login:
+        document["properties"] = {SSH_USER: login}
     made = await make(session, "machines", document, wait=wait)
     return made.id if made is not None else None
 
 
-async def template(session: Session, wanted: Launch) -> dict[str, Json]:
+async def template(session: Session, wanted: Launch, image: Resource, login: str | None) -> dict[str, Json]:
     """Return the template by value of what is wanted. Raises NotFound for a name that nobody has."""
     client = session.client
     content: dict[str, Json] = {
         "initialState": "STOPPED" if wanted.stopped else "STARTED",
         "machineConfig": await _configuration(session, wanted),
-        "machineImage": {"href": (await client.find("machineImages", wanted.image)).id},
+        "machineImage": {"href": image.id},
     }
     if wanted.key is not None:
-        content["credential"] = {"userName": wanted.login or "", "key": text_of(wanted.key).strip()}
+        content["credential"] = {"userName": login or "", "key": text_of(wanted.key).strip()}
     if wanted.user_data is not None:
         content["userData"] = base64.b64encode(text_of(wanted.user_data).encode()).decode()
     if wanted.network:

@@ -36,6 +36,13 @@ def job_line(job: Resource, base: str) -> str:
     return printable("  ".join((*parts, job.text("statusMessage"))).rstrip())
 
 
+def log_line(line: Resource, job: str, base: str) -> str:
+    """Return a line of a Job's log: when, how grave, of which Job (where that is said), the step, and its words."""
+    about = (path_of(job, base),) if job else ()
+    words = f"{line.text('step')}: {line.text('message')}"
+    return printable("  ".join((line.text("timestamp"), f"{line.text('level'):7}", *about, words)).rstrip())
+
+
 def path_of(url: str, base: str) -> str:
     """Return a URL as people know it: relative to the Cloud Entry Point, or else its last two parts."""
     if url.startswith(base) and url != base:

@@ -21,6 +21,11 @@ from cimi_command.words import say
 PATIENCE = 120.0
 """Seconds in which a guest that runs is to get an address."""
 LOOK_EVERY = 2.0
+BOOTING = 60.0
+"""Seconds in which a guest that has an address is to listen; then ssh says itself why it does not."""
+PORT = 22
+HOST_KEYS = ("-o", "StrictHostKeyChecking=accept-new")
+"""A guest that nobody has met cannot prove who it is; one that was met must."""
 USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", re.ASCII)
 
 
@@ -33,22 +38,40 @@ def ssh(name: str, login: str | None, words: tuple[str, ...]) -> None:
     log_in(name, login, words)
 
 
-def log_in(name: str, login: str | None, words: tuple[str, ...]) -> None:
-    """Become ssh. Raises SystemExit when there is nowhere to log in."""
-    command = run(lambda session: _command(session, name, login, words))
+def log_in(name: str, login: str | None, words: tuple[str, ...], identity: str | None = None) -> None:
+    """Become ssh, with the private key in the file ``identity``. Raises SystemExit when there is nowhere to log in."""
+    options = ["-i", identity] if identity else []
+    command = run(lambda session: _command(session, name, login, [*options, *HOST_KEYS]))
+    command += words
     try:
         os.execvp(command[0], command)  # noqa: S606 - every word of it was checked
     except FileNotFoundError:
         raise click.ClickException("there is no ssh on this host") from None
 
 
-async def _command(session: Session, name: str, login: str | None, words: tuple[str, ...]) -> list[str]:
+async def _command(session: Session, name: str, login: str | None, options: list[str]) -> list[str]:
     machine = await session.client.find("machines", name)
     user = login or machine.properties.get(SSH_USER, "root")
     if USER.fullmatch(user) is None:
         raise cimi_client.CimiError(f"{user!r} is no user name")
     address = await _address(session, machine.id)
-    return ["ssh", f"{user}@{address}", *words]
+    await _listening(address)
+    # Another guest may have had the address before: the key is that of the Machine.
+    return ["ssh", *options, "-o", f"HostKeyAlias={machine.key}", f"{user}@{address}"]
+
+
+async def _listening(address: str) -> None:
+    """Wait until the guest takes connections of ssh, as one that has just booted will."""
+    until = time.monotonic() + BOOTING
+    while time.monotonic() < until:
+        try:
+            async with asyncio.timeout(LOOK_EVERY):
+                _, writer = await asyncio.open_connection(address, PORT)
+        except (OSError, TimeoutError):
+            await asyncio.sleep(LOOK_EVERY / 4)
+            continue
+        writer.close()
+        return
 
 
 async def _address(session: Session, machine: str) -> str:

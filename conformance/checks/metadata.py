@@ -75,9 +75,15 @@ def metadata_type_uri(provider: Provider) -> None:
         kind = words.type_name(entry.get("typeURI"))
         is_of_the_standard = kind in words.SHAPES or kind == "ResourceMetadata"
         expect(
-            is_of_the_standard and entry["typeURI"] == words.type_uri(kind),
+            _is_the_providers(entry) or (is_of_the_standard and entry["typeURI"] == words.type_uri(kind)),
             f"{entry.get('id')} says {entry.get('typeURI')}",
         )
+
+
+def _is_the_providers(entry: Document) -> bool:
+    """Return whether a metadata is about a type that the provider has added, in a namespace of its own."""
+    uri = entry.get("typeURI")
+    return isinstance(uri, str) and "://" in uri and not uri.startswith(words.NAMESPACE)
 
 
 @check("metadata-name")
@@ -95,6 +101,8 @@ def metadata_attributes(provider: Provider) -> None:
 
 
 def _known(owner: Document, part: Document) -> bool:
+    if _is_the_providers(owner):
+        return True
     kind = str(owner.get("name"))
     flat = ("timestamp", "value") if kind == "Sample" else ()
     return part.get("name") in words.shape(kind) or part.get("name") in flat or kind == "ResourceMetadata"

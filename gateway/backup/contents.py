@@ -10,7 +10,7 @@ from gateway.private_files import own_key
 
 STORE = "gateway.db"
 CONFIGURATION = "gateway.toml"
-SETTINGS = frozenset({CONFIGURATION, "tls-certificate", "tls-key"})
+SETTINGS = frozenset({CONFIGURATION, "catalog", "tls-certificate", "tls-key"})
 """What an admin sets, which a restore leaves as it is unless it is told otherwise."""
 
 
@@ -32,6 +32,7 @@ def parts_of(settings: Settings) -> tuple[Part, ...]:
         ("store-key", store.key),
         *((f"former-key-{number}", key) for number, key in enumerate(store.former_keys, start=1)),
         ("users", settings.auth.users_file),
+        ("catalog", settings.images.catalog),
         ("tls-certificate", server.tls_certificate),
         ("tls-key", server.tls_key),
     ]

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 EXTENSION_NAMESPACE = "http://cimi-gateway.org/ns/1"
 """Namespace of what this provider adds to the standard."""
 
-EXTENSION_VERBS = frozenset({"console", "upload", "download", "package"})
-EXTENSION_KINDS = frozenset({"Quota"})
-"""The types that this provider adds to the standard."""
+EXTENSION_VERBS = frozenset({"console", "upload", "download", "package", "fetch"})
+EXTENSION_TYPES = frozenset({"JobLine", "CatalogImage", "User", "Project", "ProjectMember", "Token", "Quota"})
 PLAIN_VERBS = frozenset({"add", "edit", "delete"})
 
 
@@ -27,11 +26,11 @@ class Dialect:
 
     def type_uri(self, name: str) -> str:
         """Return the URI of a type, or of another word of the standard, such as a capability's."""
-        return f"{self.namespace_of(name.partition('/')[0].removesuffix('Collection'))}/{name}"
+        return f"{self.namespace_of(name)}/{name}"
 
     def namespace_of(self, kind: str) -> str:
-        """Return the namespace of a type: the standard's, or this provider's own."""
-        return EXTENSION_NAMESPACE if kind in EXTENSION_KINDS else self.namespace
+        """Return the namespace of a type, or of the collections of one."""
+        return EXTENSION_NAMESPACE if kind.removesuffix("Collection") in EXTENSION_TYPES else self.namespace
 
     def rel(self, verb: str) -> str:
         """Return the ``rel`` of an operation: plain for add, edit and delete, else the action's URI."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from marshmallow import Schema
+
 from gateway.cimi.fields import DateTime, Enumeration, Integer, String, Verb
-from gateway.cimi.references import Array, Ref
+from gateway.cimi.references import Array, CollectionRef, Ref
 from gateway.cimi.resource_type import Action, Capability, Common, ResourceType
 from gateway.cimi.system import PACKAGE
 
@@ -24,9 +26,20 @@ class JobSchema(Common):
     timeOfStatusChange = DateTime(writable=False)  # noqa: N815
     parentJob = Ref("Job", writable=False)  # noqa: N815
     nestedJobs = Array(Ref("Job"), item="nestedJob", writable=False)  # noqa: N815
+    log = CollectionRef("JobLine", extension=True, meaning="what its steps tell of themselves")
+
+
+class JobLineSchema(Schema):
+    """The attributes of a JobLine, a line in the log of a Job."""
+
+    timestamp = DateTime(writable=False, extension=True, meaning="when it was written")
+    level = String(writable=False, extension=True, meaning="info, warning or error")
+    step = String(writable=False, extension=True, meaning="the step of the Job that it is about")
+    message = String(writable=False, extension=True, meaning="text for people")
 
 
 TYPES = (
+    ResourceType("JobLine", JobLineSchema, "log", parent="Job", series=True),
     ResourceType(
         "Job",
         JobSchema,

@@ -98,7 +98,7 @@ def _marker(uri: str) -> Described:
 
 def _root(name: str, dialect: Dialect, properties: Described, required: list[str]) -> Described:
     described = _object(properties, required)
-    return {**described, "xml": {"name": name, "namespace": dialect.namespace}}
+    return {**described, "xml": {"name": name, "namespace": dialect.namespace_of(name)}}
 
 
 def _object(properties: Described, required: Iterable[str] = ()) -> Described:

@@ -188,9 +188,8 @@ def _resource(path: str, described: ResourceType, roles: Roles, suffix: str = ""
     kind = described.kind
     said = _Said(kind, roles, suffix)
     answers = {200: _answer(kind, "ETag"), 304: _unchanged()}
-    operations = {
-        "get": said.operation("read", "read", (*RESOURCE_QUERIES, "If-None-Match"), _Answers(answers, READING))
-    }
+    reading = (*RESOURCE_QUERIES, "If-None-Match", *(("Prefer",) if kind == "Job" else ()))
+    operations = {"get": said.operation("read", "read", reading, _Answers(answers, READING))}
     changing = ("$format", "Prefer", *CONDITIONS)
     if described.editable:
         parameters = ("$select", *changing)
@@ -210,8 +209,9 @@ def _resource(path: str, described: ResourceType, roles: Roles, suffix: str = ""
 def _any_action(said: _Said, verbs: list[str]) -> Described:
     """Return the operation by which old clients post Action documents to the resource itself."""
     body = _documents("Action")
-    answers = {202: _answer("Job", "CIMI-Job-URI"), 201: _answer(None)}
-    operation = said.operation(verbs[0], "actOn", ("$format", *CONDITIONS), _Answers(answers, CHANGING), _Body(body))
+    answers = {status: _answer("Job", "CIMI-Job-URI") for status in (200, 202)} | {201: _answer(None)}
+    parameters = ("$format", "Prefer", *CONDITIONS)
+    operation = said.operation(verbs[0], "actOn", parameters, _Answers(answers, CHANGING), _Body(body))
     return {**operation, "description": f"The action that the document names: {', '.join(verbs)}."}
 
 
@@ -237,14 +237,15 @@ def _action(
 
 
 def _act(said: _Said, action: Action, name: str, conditions: tuple[str, ...]) -> Described:
-    parameters = ("$format", *conditions, *(("Idempotency-Key",) if action.once else ()))
+    parameters = ("$format", "Prefer", *conditions, *(("Idempotency-Key",) if action.once else ()))
     if action.creates:
         body = _documents(f"{action.creates}Create", "Action")
-        parameters = (*parameters, "Prefer", "Idempotency-Key")
+        parameters = (*parameters, "Idempotency-Key")
         return said.operation(
             action.verb, name, parameters, _Answers(_made(action.creates), CHANGING), _Body(body, required=False)
         )
-    answers = {202: _answer("Job", "CIMI-Job-URI", *(("Location",) if action.located else ()))}
+    said_with = ("CIMI-Job-URI", *(("Location",) if action.located else ()))
+    answers = {status: _answer("Job", *said_with) for status in (200, 202)}
     if not action.sent:
         return said.operation(
             action.verb, name, parameters, _Answers(answers, CHANGING), _Body(_documents("Action"), required=False)

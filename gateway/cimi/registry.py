@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from marshmallow import Schema
 
 from gateway.cimi import (
+    access,
+    catalog,
     cloud_entry_point,
     credential,
     job,
@@ -23,7 +25,10 @@ from gateway.cimi.resource_type import JSON, Action, ResourceType
 
 TYPES: dict[str, ResourceType] = {
     declared.kind: declared
-    for family in (cloud_entry_point, metadata, system, machine, volume, credential, network, monitoring, job, quota)
+    for family in (
+        *(cloud_entry_point, metadata, system, machine, volume, credential, network, monitoring),
+        *(catalog, job, access, quota),
+    )
     for declared in family.TYPES
 }
 CREATE_SCHEMAS: dict[str, type[Schema]] = {

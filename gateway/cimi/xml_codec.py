@@ -73,12 +73,14 @@ def _collection_opening(described: ResourceType, dialect: Dialect) -> str:
 
 def ready_item(described: ResourceType, document: bytes, dialect: Dialect) -> Ready:
     """Return the document of a resource as it stands in a collection."""
-    return Ready(f"<{described.kind}{_foreign(described)}>{document[len(_opening(described, dialect)) :].decode()}")
+    start = f"<{described.kind}{_foreign(described, dialect)}>"
+    return Ready(start + document[len(_opening(described, dialect)) :].decode())
 
 
-def _foreign(described: ResourceType) -> str:
-    """Return the namespace that a type of this provider's own has inside of documents of the standard."""
-    return f' xmlns="{EXTENSION_NAMESPACE}"' if described.kind in EXTENSION_KINDS else ""
+def _foreign(described: ResourceType, dialect: Dialect) -> str:
+    """Return what an element of a type says of its namespace where it stands among those of the standard."""
+    namespace = dialect.namespace_of(described.kind)
+    return "" if namespace == dialect.namespace else f' xmlns="{namespace}"'
 
 
 def inside_resource(described: ResourceType, document: bytes, dialect: Dialect) -> str:
@@ -139,6 +141,6 @@ def collection_children(described: ResourceType, wire: dict[str, Any], dialect: 
         if isinstance(item, Ready):
             out.append(item)
         else:
-            write_resource(described, item, dialect, out, _foreign(described))
+            write_resource(described, item, dialect, out, _foreign(described, dialect))
     out.extend(operations(wire))
     return out

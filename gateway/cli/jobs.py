@@ -1,7 +1,6 @@
 """``cimi-gateway jobs``: what the gateway does and did, read beside the running daemon.
 
-From elsewhere (``--url``) ``tail`` follows the live stream over HTTP: Jobs as they go on, without the lines of their
-logs, which the standard has no place for.
+From elsewhere (``--url``) ``tail`` follows the live stream over HTTP.
 """
 
 from __future__ import annotations
@@ -70,7 +69,7 @@ def show(job: str, config: Path) -> None:
 @remote_options
 @config_option
 def tail(job: str | None, follow: bool, remote: RemoteGateway | None, config: Path) -> None:
-    """Print a job's log; without a JOB, the newest lines of all jobs. With --url, how far jobs have come."""
+    """Print a job's log; without a JOB, the newest lines of all jobs. With --url, as their user may see them."""
     if remote is not None:
         _print_remote(remote, job, follow)
         return
@@ -117,7 +116,7 @@ def _print_remote(gateway: RemoteGateway, job: str | None, follow: bool) -> None
     """Print a line for each change of a Job over HTTP; a Job that is named is followed to its end."""
 
     async def work(session: Session) -> None:
-        from cimi_command.jobs import tail_jobs
+        from cimi_command.tailing import tail_jobs
 
         await tail_jobs(session, job, follow)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from drivers.base import HypervisorSettings
+from gateway.config.catalog import CatalogEntry, read_catalog
 from gateway.config.networks import check_networks
 from gateway.config.pools import check_pools
 from gateway.config.quotas import QUOTA_SECTIONS, check_overcommit, read_quotas
@@ -36,6 +37,7 @@ __all__ = [
     "DEFAULT_PATH",
     "AuditSettings",
     "AuthSettings",
+    "CatalogEntry",
     "CompatibilitySettings",
     "ConfigError",
     "EventSettings",
@@ -65,10 +67,10 @@ SECTIONS: dict[str, type[Any]] = {
     "compatibility": CompatibilitySettings,
 }
 PATHS = {
-    "server": ("tls_certificate", "tls_key"),
+    "server": ("socket", "tls_certificate", "tls_key", "tls_client_ca", "tls_client_certificates"),
     "store": ("path", "key", "former_keys"),
     "auth": ("users_file",),
-    "images": ("directories", "export_directories", "staging"),
+    "images": ("directories", "export_directories", "staging", "catalog"),
 }
 """Keys whose relative paths are relative to the configuration file."""
 
@@ -93,7 +95,8 @@ def load(path: Path) -> Settings:
     sections["images"] = replace(images, staging=images.staging or str(Path(sections["store"].path).parent / "staging"))
     hypervisors = _hypervisors(path, document.get("hypervisor"))
     sections |= {name: read_quotas(path, name, document.get(name, {})) for name in QUOTA_SECTIONS}
-    settings = Settings(path=path, hypervisors=hypervisors, **sections)
+    catalog = read_catalog(Path(images.catalog)) if images.catalog else ()
+    settings = Settings(path=path, hypervisors=hypervisors, catalog=catalog, **sections)
     _check(settings)
     return settings
 
@@ -181,6 +184,8 @@ def _check_server(path: Path, server: ServerSettings) -> None:
     _check_listen(path, "server", server.listen)
     if bool(server.tls_certificate) != bool(server.tls_key):
         raise ConfigError(f"{path}: [server] tls_certificate and tls_key belong together")
+    if (server.tls_client_ca or server.tls_client_certificates) and not server.tls_certificate:
+        raise ConfigError(f"{path}: [server] tls_client_ca and tls_client_certificates need tls_certificate")
     for key in ("tls_certificate", "tls_key"):
         file = getattr(server, key)
         if file and not os.path.isfile(file):  # noqa: PTH113 - Path's raises where a directory may not be searched

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from drivers.base import HypervisorSettings
+from gateway.config.catalog import CatalogEntry
 from gateway.quotas import PROJECT, USER, Defaults
 
 Persistence = Literal["hourly", "daily", "weekly", "monthly", "yearly"]
@@ -25,8 +26,16 @@ class ServerSettings:
 
     listen: str = "127.0.0.1:8080"
     base_url: str = ""
+    socket: str = ""
+    """Path of a socket for this host, whose peers are known by their uid; empty for none."""
+    socket_group: str = ""
+    """Group that may open it, whose members are admins there; empty: the gateway's own."""
     tls_certificate: str = ""
     tls_key: str = ""
+    tls_client_ca: str = ""
+    """Authorities whose certificates let the user in that the subject names (CN)."""
+    tls_client_certificates: str = ""
+    """Directory with a certificate USER.crt for each user who comes in by one of their own."""
     trusted_proxies: list[str] = field(default_factory=list)
     max_body: int = 1_048_576
     hosts: list[str] = field(default_factory=list)
@@ -77,6 +86,9 @@ class AuthSettings:
     """
 
     users_file: str = "/etc/cimi-gateway/users"
+    """The users of the first start; from then on they are in the store."""
+    socket_users: list[str] = field(default_factory=list)
+    """Accounts of this host, by name or uid, that are users here when they come by the socket: ``backup = ann``."""
     public_entry_point: bool = False
     allow_insecure_basic: bool = False
 
@@ -107,6 +119,8 @@ class ImageSettings:
     upload_minutes: int = 1440
     waiting_uploads: int = 20
     """Images that a user may have at once which wait for their bytes."""
+    catalog: str = ""
+    """The file with well-known images; empty: none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,3 +237,5 @@ class Settings:
     monitoring: MonitoringSettings = MonitoringSettings()
     machines: MachineSettings = MachineSettings()
     compatibility: CompatibilitySettings = CompatibilitySettings()
+    catalog: tuple[CatalogEntry, ...] = ()
+    """The images of [images] catalog."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from aiohttp import web
 
 from gateway.cimi.query import QueryOptions
-from gateway.errors import GatewayError, status_of
+from gateway.errors import GatewayError, NotFound, status_of
 from gateway.http.representation import Encoded, Representations
 from gateway.http.request import CONTENT_TYPES, Context, Exchange, header, names_tag, seconds_to_wait
 from gateway.jobs.records import ended
@@ -29,6 +30,18 @@ class Answers:
         self._current = current
         self._representations = representations
         self._answer_wait = answer_wait
+
+    async def patience(self, exchange: Exchange) -> dict[str, str]:
+        """Wait until the Job that is to be read has ended, or as long as the client prefers.
+
+        Returns the header that says so; nothing where the client prefers nothing.
+        """
+        seconds, applied = seconds_to_wait(header(exchange.request, "Prefer"), 0)
+        if applied is None:
+            return {}
+        with suppress(NotFound):
+            await self._runner.wait(exchange.path, seconds)
+        return {"Preference-Applied": applied}
 
     def read(self, exchange: Exchange, encoded: Encoded) -> web.Response:
         """Return the answer to a read, 304 when the client has this representation already."""
@@ -53,27 +66,41 @@ class Answers:
             headers["Preference-Applied"] = applied
         over = ended(job)
         if over and job.state != "SUCCESS":
-            status = status_of(job.document.get("returnCode", GatewayError.return_code))
-            return _response(context, status, await self._job_body(context, job), headers)
+            return _response(context, _status_of(job), await self._job_body(context, job), headers)
         resource = await self._current(outcome.resource.path) if outcome.resource is not None else None
         if created and outcome.resource is not None:
             headers["Location"] = exchange.context.edge.to_uri(outcome.resource.path)
         status = (201 if created and not outcome.existing else 200) if over else 202
         if resource is None:
             return _response(context, status, await self._job_body(context, job), headers)
-        body, tag = await self._representations.resource(context, resource, QueryOptions())
+        whole = resource.with_document(**outcome.shown_once) if outcome.shown_once else resource
+        body, tag = await self._representations.resource(context, whole, QueryOptions())
         return _response(context, status, body, {**headers, "ETag": tag})
 
     async def begun(self, exchange: Exchange, outcome: Outcome) -> web.Response:
-        """Return the answer to an action: its Job, as it is now."""
-        job = await self._runner.wait(outcome.job, 0)
+        """Return the answer to an action: its Job, as it is now, or after as much waiting as the client prefers.
+
+        It is 202 for who prefers nothing, and while the Job runs; else 200, or the status that the failed Job has.
+        """
+        seconds, applied = seconds_to_wait(header(exchange.request, "Prefer"), 0)
+        job = await self._runner.wait(outcome.job, seconds)
         headers = {"CIMI-Job-URI": exchange.context.edge.to_uri(outcome.job)}
+        if applied is not None:
+            headers["Preference-Applied"] = applied
         if outcome.location is not None:
             headers["Location"] = exchange.context.edge.to_uri(outcome.location)
-        return _response(exchange.context, 202, await self._job_body(exchange.context, job), headers)
+        status = 202
+        if seconds and ended(job):
+            status = 200 if job.state == "SUCCESS" else _status_of(job)
+        return _response(exchange.context, status, await self._job_body(exchange.context, job), headers)
 
     async def _job_body(self, context: Context, job: Resource) -> bytes:
         return (await self._representations.resource(context, job, QueryOptions()))[0]
+
+
+def _status_of(job: Resource) -> int:
+    """Return the HTTP status of a Job that has failed."""
+    return status_of(job.document.get("returnCode", GatewayError.return_code))
 
 
 def _response(context: Context, status: int, body: bytes, headers: dict[str, str]) -> web.Response:

@@ -68,6 +68,14 @@ def _own(dialect: Dialect) -> Described:
         {"name": name, "in": place, "description": "go on after this one", "schema": {"type": "string"}}
         for name, place in (("Last-Event-ID", "header"), ("lastEventId", "query"))
     ]
+    live["get"]["parameters"].append(
+        {
+            "name": event_stream.JOB_LINES,
+            "in": "query",
+            "description": "with the lines of Jobs' logs",
+            "schema": {"type": "boolean"},
+        }
+    )
     this = _read("readOpenAPI", "this description", CONTENT_TYPES[JSON], everybody, refusals)
     this["get"]["parameters"] = [{"$ref": "#/components/parameters/If-None-Match"}]
     this["get"]["responses"]["304"] = {"description": "the client has it: If-None-Match names it"}

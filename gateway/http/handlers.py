@@ -113,9 +113,7 @@ class Handlers:
     async def _on_resource(self, exchange: Exchange) -> web.StreamResponse:
         declared, service = exchange.declared, exchange.service
         if exchange.request.method in READS:
-            resource = await service.read(exchange.context.caller, exchange.path)
-            encoded = await self._representations.resource(exchange.context, resource, exchange.options)
-            return self._answers.read(exchange, encoded)
+            return await self._read(exchange)
         if exchange.request.method == "PUT" and declared.editable:
             return await self._edit(exchange)
         if exchange.request.method == "DELETE" and declared.deletable:
@@ -125,6 +123,17 @@ class Handlers:
         if exchange.request.method == "POST" and _takes_action_documents(declared):
             return await self._on_posted_action(exchange)
         raise MethodNotAllowed(f"a {declared.kind} does not take {exchange.request.method}", _allowed(declared))
+
+    async def _read(self, exchange: Exchange) -> web.Response:
+        caller, service = exchange.context.caller, exchange.service
+        resource, waited = await service.read(caller, exchange.path), {}
+        if exchange.declared.kind == "Job":
+            waited = await self._answers.patience(exchange)
+            resource = await service.read(caller, exchange.path) if waited else resource
+        encoded = await self._representations.resource(exchange.context, resource, exchange.options)
+        response = self._answers.read(exchange, encoded)
+        response.headers.update(waited)
+        return response
 
     async def _edit(self, exchange: Exchange) -> web.Response:
         kind, edge = exchange.declared.kind, exchange.context.edge

@@ -156,6 +156,7 @@ class Execution:
         self._place: Place | None = None
         self._unlock: Unlock
         self._logger = log.bind(job=job)
+        self._project: str | None = None
 
     async def load(self) -> PlanRow | None:
         """Return the Job's plan as the store has it now; None when the Job has ended."""
@@ -164,7 +165,7 @@ class Execution:
     async def run(self, plan: Plan, row: PlanRow, place: Place, unlock: Unlock) -> None:
         """Run the steps, and undo them when one fails or the Job is stopped; then settle and write the end."""
         self._place, self._unlock = place, unlock
-        self._logger = logger_of(self.job, plan)
+        self._logger, self._project = logger_of(self.job, plan), plan.project
         if (await self._current()).state == "STOPPING":
             self.stop.set()
         # What is undone, and what is so, is refused for no quota.
@@ -208,7 +209,7 @@ class Execution:
         async with self._store.transaction(durable=False) as transaction:
             await transaction.write_plan(row)
             if line is not None:
-                await line.write(transaction, self.job)
+                await line.write(transaction, self.job, self._project)
         if line is not None:
             line.tell(self._logger)
         self._soon(_share(plan, row.position, 0.0))
@@ -287,7 +288,7 @@ class Execution:
         gone = set(plan.drop_on_success if state == "SUCCESS" else () if _left(row) else plan.drop_on_failure)
         line = ending(state, attributes["statusMessage"])
         async with self._store.transaction() as transaction:
-            await line.write(transaction, self.job)
+            await line.write(transaction, self.job, self._project)
             job = await transaction.get(self.job)
             await transaction.drop_plan(self.job)
             if job is None:
@@ -332,7 +333,7 @@ class Execution:
         line = Line(level, step, message)
         line.tell(self._logger)
         async with self._store.transaction(durable=durable) as transaction:
-            await line.write(transaction, self.job)
+            await line.write(transaction, self.job, self._project)
 
     def _soon(self, progress: int) -> None:
         self._show_no_more()

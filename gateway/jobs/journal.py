@@ -28,9 +28,9 @@ class Line:
     message: str
     fields: Mapping[str, str] = field(default_factory=dict)
 
-    async def write(self, transaction: Transaction, job: str) -> None:
-        """Add the line to the Job's log."""
-        await transaction.write_log(job, self.level, self.step, self.message)
+    async def write(self, transaction: Transaction, job: str, project: str | None) -> None:
+        """Add the line to the log of a project's Job."""
+        await transaction.write_log(job, project, self.level, self.step, self.message)
 
     def tell(self, logger: Any) -> None:
         """Write the line to the journal, by the logger of its Job."""

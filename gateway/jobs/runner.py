@@ -113,7 +113,7 @@ class JobRunner:
         """Write the Job's first two lines, and keep them for the journal until the commit."""
         lines = (await beginning(transaction, plan), line)
         for entry in lines:
-            await entry.write(transaction, path)
+            await entry.write(transaction, path, plan.project)
         if plan.parent_job:
             await nest(transaction, plan.parent_job, path)
         self._accepted[path] = Accepted(plan, lines, over)
@@ -265,7 +265,7 @@ class JobRunner:
             await transaction.write_plan(
                 replace(row, phase=phase, attempts=row.attempts + 1, outcome=row.outcome or outcome)
             )
-            await line.write(transaction, row.job)
+            await line.write(transaction, row.job, plan.project)
         line.tell(logger_of(row.job, plan))
 
     def start(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gateway.cimi.registry import TYPES
 from gateway.jobs.plan import StepRegistry
+from gateway.orchestration.access.family import FAMILY as ACCESS
 from gateway.orchestration.addresses.family import FAMILY as ADDRESSES
 from gateway.orchestration.attachments.family import FAMILY as ATTACHMENTS
 from gateway.orchestration.common.containment import MEMBERSHIPS
@@ -30,6 +31,7 @@ from gateway.orchestration.volumes.family import FAMILY as VOLUMES
 
 FAMILIES: tuple[Family, ...] = (
     ENTRY_POINT,
+    ACCESS,
     JOBS,
     MONITORING,
     CREDENTIALS,

@@ -41,6 +41,8 @@ class Series:
     """Attributes which are the time column."""
     counts: str | None = None
     audience: str | None = None
+    number: str = "position"
+    """The column by which an entry is named: the last part of its path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +56,8 @@ class _Bounds:
 
 
 async def read_entry(fetch: Fetch, series: Series, owner: str, position: int) -> Resource | None:
-    """Return an owner's entry at a position; None when there is none."""
-    sql = f"SELECT {series.select} FROM {series.table} WHERE {series.owner} = ? AND position = ?"  # noqa: S608
+    """Return an owner's entry at a position, or of a number; None when there is none."""
+    sql = f"SELECT {series.select} FROM {series.table} WHERE {series.owner} = ? AND {series.number} = ?"  # noqa: S608
     rows = await fetch(sql, (owner, position))
     return series.entry(owner, rows[0]) if rows else None
 
@@ -121,7 +123,7 @@ def _operand(series: Series, attribute: str, kind: AttributeType) -> str:
     if attribute in series.timed:
         return "time"
     if attribute == "id":
-        return f"({series.owner} || '/{type_of(series.kind).segment}/' || position)"
+        return f"({series.owner} || '/{type_of(series.kind).segment}/' || {series.number})"
     return series.columns.get(attribute) or member_of(attribute, kind)
 
 

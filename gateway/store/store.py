@@ -8,7 +8,6 @@ from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -21,9 +20,11 @@ from gateway.errors import GatewayError, NoSpace, Unavailable
 from gateway.store import schema
 from gateway.store.audit import AuditEntry
 from gateway.store.events import EventTimes, KeptEvent
+from gateway.store.job_log import JobLine
 from gateway.store.keyring import keyring
 from gateway.store.model import COLUMNS, Page, Query, Resource, from_row
 from gateway.store.pages import read_page, value_sql
+from gateway.store.rules import Rule
 from gateway.store.samples import read_sample, read_samples
 from gateway.store.schema import Reader
 from gateway.store.sealing import Sealing
@@ -43,20 +44,8 @@ T = TypeVar("T")
 Changes = dict[str, Resource | None]
 Watcher = Callable[[Changes], None]
 Listener = Callable[[list[KeptEvent]], None]
+LineReader = Callable[[list[JobLine]], None]
 Auditor = Callable[[list[AuditEntry]], None]
-BeforeCommit = Callable[[Transaction], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """A deed at the end of each transaction that changed resources, inside it, and why it stands in its place."""
-
-    apply: BeforeCommit
-    reason: str
-    kinds: frozenset[str] = frozenset()
-    """Kinds of the resources whose changes the rule is about; empty for all kinds."""
-    of_removals: bool = False
-    """The rule is about resources that were deleted, and about no other change."""
 
 
 class Turns:
@@ -144,6 +133,9 @@ class Store:
         self._counts = CountCache()
         self._watchers: list[tuple[frozenset[str], Watcher]] = []
         self._listeners: list[Listener] = []
+        self._line_readers: list[LineReader] = []
+        self._numbers = itertools.count(1)
+        """The numbers of the next lines in logs of Jobs."""
         self._auditors: list[Auditor] = []
         self._rules: tuple[Rule, ...] = ()
 
@@ -165,6 +157,8 @@ class Store:
         store = cls(path, lock, await schema.writer(path, sealing), readers, lost)
         [(newest,)] = await store.fetch("SELECT coalesce(max(time), '') FROM event_heads")
         store._event_times = EventTimes(timestamp(clock.now()), newest)
+        [(last,)] = await store.fetch("SELECT coalesce(max(line), 0) FROM job_log")
+        store._numbers = itertools.count(last + 1)
         return store
 
     async def close(self) -> None:
@@ -183,6 +177,10 @@ class Store:
     def listen(self, listener: Listener) -> None:
         """Call ``listener`` after each commit with the events that it kept, in their order."""
         self._listeners.append(listener)
+
+    def read_lines(self, reader: LineReader) -> None:
+        """Call ``reader`` after each commit with the lines that it added to logs of Jobs, before who watches those."""
+        self._line_readers.append(reader)
 
     def audit(self, auditor: Auditor) -> None:
         """Call ``auditor`` after each commit with the entries that it added to the audit log."""
@@ -287,7 +285,7 @@ class Store:
         finally:
             self.writers_waiting -= 1
         try:
-            transaction = Transaction(self._writer, self._cache, self._event_times)
+            transaction = Transaction(self._writer, self._cache, self._event_times, self._numbers)
             try:
                 self._writer.begin(durable=durable)
                 yield transaction
@@ -328,6 +326,8 @@ class Store:
         if transaction.kinds:
             self._counts.changed(transaction.kinds)
         # What goes wrong with one who follows fails neither what is committed nor the others.
+        for reader in self._line_readers if transaction.lines else ():
+            _followed(reader, transaction.lines)
         for kinds, watcher in self._watchers:
             if not kinds or not kinds.isdisjoint(transaction.kinds):
                 _followed(watcher, transaction.changes)

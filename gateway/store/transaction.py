@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -21,6 +21,7 @@ from gateway.clock import timestamp
 from gateway.errors import Conflict, NotFound, PreconditionFailed
 from gateway.store.audit import AT_ONCE, INSERT, AuditEntry, rows_of
 from gateway.store.events import EventTimes, KeptEvent, NewEvent, placed
+from gateway.store.job_log import JobLine
 from gateway.store.model import (
     COLUMNS,
     Document,
@@ -150,15 +151,20 @@ class PlanRow:
 class Transaction:
     """A change of the store, made by ``Store.transaction()``; ``changes`` reach the caches only after the commit."""
 
-    def __init__(self, writer: Writer, committed: Mapping[str, Resource], event_times: EventTimes) -> None:
+    def __init__(
+        self, writer: Writer, committed: Mapping[str, Resource], event_times: EventTimes, numbers: Iterator[int]
+    ) -> None:
         self._writer = writer
         self._event_times = event_times
+        self._numbers = numbers
+        """The numbers of the next lines in logs of Jobs."""
         self._committed = committed
         """What is at hand of what was there when this began; nobody else writes until it ends."""
         self.changes: dict[str, Resource | None] = {}
         self.before: dict[str, Resource | None] = {}
         """What each changed resource was when the transaction began; None for a new one."""
         self.events: list[KeptEvent] = []
+        self.lines: list[JobLine] = []
         self.audited: list[AuditEntry] = []
         self.kinds: set[str] = set()
 
@@ -256,13 +262,15 @@ class Transaction:
         """Remove a Job's plan; a missing one is no error."""
         self.put("DELETE FROM plans WHERE job = ?", (job,))
 
-    async def write_log(self, job: str, level: str, step: str, message: str) -> None:
-        """Add a line to a Job's log, unless the Job is gone."""
+    async def write_log(self, job: str, project: str | None, level: str, step: str, message: str) -> None:
+        """Add a line to the log of a project's Job, unless the Job is gone."""
+        line = JobLine(job, project, next(self._numbers), timestamp(clock.now()), level, step, message)
         self.put(
-            "INSERT INTO job_log (job, time, level, step, message) SELECT ?, ?, ?, ?, ? "
-            "WHERE EXISTS (SELECT 1 FROM resources WHERE path = ?)",
-            (job, timestamp(clock.now()), level, step, message, job),
+            "INSERT INTO job_log (job, line, time, level, step, message) SELECT ?1, ?2, ?3, ?4, ?5, ?6 "
+            "WHERE EXISTS (SELECT 1 FROM resources WHERE path = ?1)",
+            (job, line.number, line.time, level, step, message),
         )
+        self.lines.append(line)
 
     # Events
 

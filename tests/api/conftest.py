@@ -69,6 +69,7 @@ def settings(tmp_path: Path, images: Path, hypervisor: dict[str, Any]) -> config
         # Tests that are not about memory may write small figures; those that are set their own floor.
         machines=config.MachineSettings(least_memory=1),
         hypervisors=(HypervisorSettings("local", "memory", "default", "default", **hypervisor),),
+        catalog=(config.CatalogEntry("small:1", "guest.qcow2", "a small guest", user="ops", least_memory=65536),),
     )
 
 

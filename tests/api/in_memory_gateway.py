@@ -40,8 +40,11 @@ def start(home: Path) -> InMemoryGateway:
     users.write(home / "users", {name: users.User(name, role, hashed) for name, role in ROLES.items()})
     (home / "gateway.toml").write_text(
         f'[server]\nlisten = "127.0.0.1:{port}"\n[store]\npath = "gateway.db"\n[auth]\nusers_file = "users"\n'
-        '[images]\ndirectories = ["."]\n'
+        '[images]\ndirectories = ["."]\ncatalog = "catalog.toml"\n'
         '[[hypervisor]]\nname = "local"\nuri = "memory"\npool = "default"\nnetwork = "default"\n'
+    )
+    (home / "catalog.toml").write_text(
+        '[[image]]\nname = "small:1"\nlocation = "guest.qcow2"\ndescription = "a small guest"\nuser = "ops"\n'
     )
     log = home / "gateway.log"
     with log.open("wb") as output:

@@ -192,7 +192,7 @@ async def test_the_command_line_prints_no_control_characters_of_the_store(
     document = {"type": "access", "outcome": hostile, "severity": hostile, "content": content, "description": hostile}
     async with gateway.store.transaction() as transaction:
         await transaction.append_events([NewEvent("eventLogs/everything", datetime.now(UTC), None, document)])
-        await transaction.write_log(job, "info", hostile, hostile)
+        await transaction.write_log(job, None, "info", hostile, hostile)
         found = await transaction.get(job)
         assert found is not None
         await transaction.update(found.with_document(action=hostile, statusMessage=hostile))

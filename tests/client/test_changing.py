@@ -97,3 +97,11 @@ def test_a_failed_job_says_what_failed_and_why() -> None:
     failed = Job(Resource({"state": "FAILED", "action": "http://x/action/start", "statusMessage": "no memory"}))
     with pytest.raises(JobFailed, match="start FAILED: no memory"):
         failed.demand_success()
+
+
+async def test_who_waits_for_a_job_lets_the_provider_wait(client: Client, machine: Resource) -> None:
+    """A provider that waits is not asked again and again."""
+    change = await client.act(machine, "start")
+    assert change.job_url is not None
+    job, waits = await client.awaited(change.job_url, 60)
+    assert (job.state, waits) == ("SUCCESS", True)

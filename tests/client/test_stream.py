@@ -37,6 +37,17 @@ async def test_a_job_comes_as_it_goes_on(client: Client, machine: Resource) -> N
         assert job.resource.href("targetResource") == machine.id
 
 
+async def test_the_lines_of_a_jobs_log_come_to_who_wants_them(either: Client, machine: Resource) -> None:
+    async with aclosing(live(either, job_lines=True)) as messages:
+        await anext(messages)
+        job = await (await either.act(await either.get(machine.id), "start"))
+        assert job is not None
+        line = await first(messages, "jobline")
+    log = [one.id async for one in either.items(job.resource.href("log") or "")]
+    assert line.resource.id in log
+    assert line.resource.text("step") == "begin"
+
+
 async def test_what_was_missed_comes_after_the_id_that_was_last(client: Client, machine: Resource) -> None:
     async with aclosing(live(client)) as messages:
         opened = await anext(messages)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+from dataclasses import replace
 from typing import Any
 
+from gateway.orchestration.common.resource_service import new_resource
+from gateway.orchestration.images.catalog import KeptEntry
 from tests.api.images.transfers import put
 from tests.golden.stage import RAW, Stage
 
@@ -25,6 +29,29 @@ async def image_imports(stage: Stage) -> None:
     await stage.delete(by_url)
     answer = await stage.admin.delete(direct, Prefer="wait=30")
     assert answer.status == 200, answer.text
+
+
+async def catalogue(stage: Stage) -> None:
+    """An image of the catalogue by URL, with checksums, and a second wish for it while it comes."""
+    stage.files.others["/SUMS"] = f"{hashlib.sha512(stage.files.data).hexdigest()}  guest.qcow2\n".encode()
+    document = {"name": "distant:1", "checksums": f"{stage.files.url}/SUMS", "userName": "ops"}
+    entry = replace(new_resource("CatalogImage", None, document), path="imageCatalog/distant-1")
+    async with stage.gateway.store.transaction() as transaction:
+        await transaction.insert(KeptEntry(f"{stage.files.url}/guest.qcow2").on(entry))
+    hold, upload = asyncio.Event(), stage.driver.storage.upload_volume
+
+    async def held(*arguments: Any) -> None:
+        await hold.wait()
+        await upload(*arguments)
+
+    stage.driver.storage.upload_volume = held  # type: ignore[method-assign, assignment]
+    stage.held = 1
+    first = await stage.operator.post("imageCatalog/distant-1/fetch", {})
+    second = await stage.admin.post("imageCatalog/distant-1/fetch", {})
+    stage.held = 0
+    hold.set()
+    await stage.succeeds(first)
+    await stage.succeeds(second)
 
 
 def volume(**template: Any) -> dict[str, Any]:
@@ -68,4 +95,6 @@ async def captures_of_attached_volumes(stage: Stage) -> None:
     await stage.make(f"{used}/snapshot", {"name": "off"})
 
 
-STORAGE = {play.__name__: play for play in (image_imports, volumes, volume_images, captures_of_attached_volumes)}
+STORAGE = {
+    play.__name__: play for play in (image_imports, catalogue, volumes, volume_images, captures_of_attached_volumes)
+}

@@ -178,6 +178,7 @@ def settings_of(home: Path) -> config.Settings:
         jobs=config.JobSettings(stop_deadline=1.0, answer_wait=30.0),
         machines=config.MachineSettings(least_memory=1),
         hypervisors=(HypervisorSettings("local", "memory", "default", "default", bandwidth_classes=(GOLD,)),),
+        catalog=(config.CatalogEntry("small:1", "guest.qcow2", "a small guest", user="ops", least_memory=65536),),
     )
 
 

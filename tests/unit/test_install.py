@@ -65,10 +65,12 @@ def test_the_service_finds_its_program_configuration_and_rights_where_it_looks(i
         "usr/share/zsh/site-functions/_cimi",
         "usr/share/fish/vendor_completions.d/cimi.fish",
         "usr/lib/systemd/system/cimi-gateway.service",
+        "usr/lib/systemd/system/cimi-gateway.socket",
         "usr/lib/sysusers.d/cimi-gateway.conf",
         "usr/lib/tmpfiles.d/cimi-gateway.conf",
         "usr/share/polkit-1/rules.d/60-cimi-gateway.rules",
         "etc/cimi-gateway/gateway.toml",
+        "etc/cimi-gateway/catalog.toml",
         "usr/share/doc/cimi-gateway/gateway.toml",
         "usr/share/doc/cimi-gateway/README.md",
         "usr/share/doc/cimi-gateway/docs/configuration.md",
@@ -141,7 +143,7 @@ def test_uninstall_takes_away_what_install_brought_and_keeps_the_configuration(i
     root = shutil.copytree(installed, tmp_path / "root")
     said = make(root, "uninstall")
     left = {str(path.relative_to(root)) for path in root.rglob("*") if not path.is_dir()}
-    assert left == {"etc/cimi-gateway/gateway.toml"}
+    assert left == {"etc/cimi-gateway/gateway.toml", "etc/cimi-gateway/catalog.toml"}
     assert "/etc/cimi-gateway" in said
     assert "/var/lib/cimi-gateway" in said
 

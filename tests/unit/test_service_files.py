@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -60,6 +61,7 @@ def test_every_default_that_the_example_comments_out_is_the_real_one(tmp_path: P
     )
     copy = tmp_path / "gateway.toml"
     copy.write_text(shown)
+    shutil.copy(ROOT / "etc" / "catalog.toml", tmp_path)
     plain = load(ROOT / "etc" / "gateway.toml")
     loaded = load(copy)
     assert (loaded.server, loaded.auth, loaded.jobs) == (plain.server, plain.auth, plain.jobs)

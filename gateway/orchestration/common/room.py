@@ -14,6 +14,7 @@ from gateway.jobs.queues import ResourceLocks
 from gateway.jobs.runner import JobRunner
 from gateway.orchestration.common.capacity import Capacities
 from gateway.orchestration.common.contract import Service
+from gateway.orchestration.common.directory import Directory
 from gateway.orchestration.common.hosts import ConfiguredDrivers, ConfiguredHypervisors
 from gateway.orchestration.common.staging import Staging
 from gateway.ovf.package import PLAIN, PackageReader
@@ -141,6 +142,8 @@ class Room:
     """The bytes that Volumes have taken of their pools, as last seen."""
     promises: Promises = field(default_factory=Promises)
     """The ranges and MAC addresses that imports under way are going to ask for: nobody else gets them."""
+    directory: Directory = field(default_factory=Directory)
+    """The users, projects, members and tokens, at hand."""
     capacities: Capacities = field(default_factory=lambda: Capacities({}))
     """What the hosts can carry."""
     services: dict[str, Service] = field(default_factory=dict)

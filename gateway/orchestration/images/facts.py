@@ -22,11 +22,18 @@ class Route(StrEnum):
 
 @dataclass(frozen=True)
 class Stated:
-    """The user's words on the bytes of an image by value inside a Volume; an image's own document has them itself."""
+    """Words on the bytes of an image that its document does not have: a Volume's user's, or a catalogue's."""
 
     size: int | None = None
     """Bytes."""
     sha256: str | None = None
+    checksum: str | None = None
+    """A sum by whoever gives the image, in hexadecimal: SHA-256 or SHA-512, by its length."""
+
+    @property
+    def expected(self) -> str | None:
+        """Return the sum that the bytes must have, in hexadecimal; None where nobody says."""
+        return self.sha256 or self.checksum
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from drivers.base import DriverInvalid, FilePart, ImageReader
 from drivers.images.window import HEAD, TAIL, FileWindow
 from gateway.errors import Invalid
 from gateway.orchestration.images.source import WHERE
+from gateway.orchestration.images.sums import KINDS
 
 PIECE = 1024 * 1024
 """Bytes."""
@@ -109,11 +110,11 @@ async def _expect(reader: ImageReader, size: int, head: bytes, tail: bytes, expe
 
 
 class Digest:
-    """The SHA-256 of bytes that pass; hashing runs beside the loop."""
+    """The SHA-256, or SHA-512 where such a one is expected, of bytes that pass; hashing runs beside the loop."""
 
     def __init__(self, expected: str | None) -> None:
         self._expected = expected
-        self._hash = hashlib.sha256()
+        self._hash = hashlib.new(KINDS[len(expected)] if expected else "sha256")
 
     async def watch(self, source: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """Yield the pieces of a source. Raise Invalid before the last one when the sum is another than expected."""
@@ -131,4 +132,5 @@ class Digest:
     def check(self) -> None:
         """Raise Invalid when the bytes that passed have another sum than was expected."""
         if self._expected is not None and self._hash.hexdigest() != self._expected:
-            raise Invalid(f"the bytes have another SHA-256: {self._hash.hexdigest()}", "sha256")
+            name = self._hash.name
+            raise Invalid(f"the bytes have another {name.replace('sha', 'SHA-')}: {self._hash.hexdigest()}", name)

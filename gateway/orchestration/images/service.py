@@ -163,6 +163,21 @@ class ImageService(ResourceService):
             raise Invalid("only what is taken from a Machine can be a snapshot; bytes make an IMAGE", "type")
         return self._image(caller, document, await ImageImport(self.room).decide(caller, document))
 
+    async def of_catalogue(self, caller: Caller, document: Document) -> Resource:
+        """Return a new image of a catalogue, everybody's and nobody's. Raises what speaks against its bytes."""
+        image = self._image(caller, document, await ImageImport(self.room).decide(caller, document))
+        return replace(image, project=None, shared=True)
+
+    async def begin_fetch(
+        self, transaction: Transaction, caller: Caller, image: Resource, entry: str, first: tuple[ResourceStep, ...]
+    ) -> str:
+        """Write the image of an entry of the catalogue, begin its Job with these steps, and return the Job's path."""
+        await self._demand_promises(caller, image)
+        await transaction.insert(image)
+        steps = (*first, *filling_steps(image.path, Filling.of(image).way))
+        plan = replace(self._plan(caller, "add", entry, image, steps), action="fetch")
+        return (await self.begun(transaction, image, plan)).job
+
     def _image(self, caller: Caller, document: Document, filling: Filling) -> Resource:
         image = new_resource(self.kind, caller.project, {**document, "state": "CREATING"})
         name = f"cimi-image-{image.path.rpartition('/')[2]}.{filling.format or 'img'}"

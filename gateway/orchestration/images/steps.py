@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -51,7 +51,8 @@ def source_pieces(tools: ImageTools, source: FileSource | PackageSource | UrlSou
 def stated(image: Resource, source: Source) -> Stated:
     """Return what the user said of the bytes: of an image, or of one by value inside a Volume."""
     inside = source.stated if isinstance(source, (FileSource, UrlSource)) else Stated()
-    return Stated(image.document.get("size", inside.size), image.document.get("sha256", inside.sha256))
+    size, sha256 = image.document.get("size", inside.size), image.document.get("sha256", inside.sha256)
+    return replace(inside, size=size, sha256=sha256)
 
 
 def source_of(image: Resource) -> Source:
@@ -126,7 +127,7 @@ class StageImage(ResourceStep):
         tools, total = at.room.images, source.size or 0
         said = stated(at.resource, source)
         async with aclosing(ahead(source_pieces(tools, source))) as pieces:
-            watched = Digest(said.sha256).watch(pieces)
+            watched = Digest(said.expected).watch(pieces)
             size = await tools.staging.write(at.resource, watched, lambda done: at.job.progress(done, max(total, done)))
         await at.job.log(f"{size} bytes were put down")
         if said.size is not None and said.size != size:
@@ -207,7 +208,7 @@ class CopyImage(ResourceStep):
         async with aclosing(ahead(source_pieces(tools, source))) as pieces:
             expected = (kept.format, kept.virtual_size)
             seen = looked_at(pieces, source.size, tools.reader, expected)
-            watched = Digest(stated(at.resource, source).sha256).watch(seen)
+            watched = Digest(stated(at.resource, source).expected).watch(seen)
             await at.driver.storage.upload_volume(
                 kept.pool, kept.volume, VolumeContent(kept.format, source.size, watched), at.job.progress
             )

@@ -1,7 +1,8 @@
-"""The feed that clients may follow live: every event in order, and what becomes of Jobs.
+"""The feed that clients may follow live: every event in order, what becomes of Jobs, and the lines of their logs.
 
 Events have the positions of the log of everything, so a reader who was away goes on where it stopped. Jobs are told
-as they are now: of several changes between two deliveries the last one counts.
+as they are now: of several changes between two deliveries the last one counts. Lines come before the change of their
+Job that was committed with them; who was away reads them in the Job's log.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from gateway.cimi.filter import AttributeType, Comparison
 from gateway.orchestration.monitoring.occurrences import EVERYONE, EVERYTHING
 from gateway.store.events import KeptEvent
+from gateway.store.job_log import JobLine
 from gateway.store.model import Query, Resource
 from gateway.store.questions.events import events_between, newest_position, oldest_position
 from gateway.store.store import Changes, Store
@@ -22,9 +24,9 @@ MOST_RUNNING = 200
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """An event or a Job to tell readers of.
+    """An event, a Job or a line of a Job's log to tell readers of.
 
-    ``position`` is an event's; None for a Job. ``audience`` is as in the store.
+    ``position`` is an event's; None for the others. ``audience`` is as in the store.
     """
 
     resource: Resource
@@ -46,6 +48,7 @@ class Feed:
         """Position of the newest event."""
         store.listen(self._happened)
         store.watch(self._changed, "Job")
+        self._has_lines = False
 
     async def open(self) -> None:
         """Learn the position of the newest event."""
@@ -54,6 +57,12 @@ class Feed:
     def take(self, taker: Callable[[list[Item]], None]) -> None:
         """Call ``taker`` on the loop, after each commit, with what there is to tell. It must not block."""
         self._takers.append(taker)
+
+    def follow_lines(self) -> None:
+        """Tell of the lines of Jobs' logs, too, from now on: nothing is made of them before somebody reads them."""
+        if not self._has_lines:
+            self._store.read_lines(self._written)
+        self._has_lines = True
 
     def _happened(self, events: list[KeptEvent]) -> None:
         items = [Item(event.resource, event.audience, event.position) for event in events if event.log == EVERYTHING]
@@ -64,7 +73,10 @@ class Feed:
     def _changed(self, changes: Changes) -> None:
         jobs = [job for path, job in changes.items() if path.startswith("jobs/") and job is not None]
         if jobs:
-            self._tell([Item(job, job.project) for job in jobs])
+            self._tell([Item(job, _audience(job.project)) for job in jobs])
+
+    def _written(self, lines: list[JobLine]) -> None:
+        self._tell([Item(line.as_resource(), _audience(line.project)) for line in lines])
 
     def _tell(self, items: list[Item]) -> None:
         for taker in self._takers:
@@ -97,4 +109,9 @@ class Feed:
             await self._store.page(Query("Job", visible_to=project, filters=(state,), last=MOST_RUNNING))
             for state in states
         ]
-        return [Item(job, job.project) for page in pages for job in page.items]
+        return [Item(job, _audience(job.project)) for page in pages for job in page.items]
+
+
+def _audience(project: str | None) -> str | None:
+    """Return the project that may see a Job; None, admins alone, for what the gateway made by itself."""
+    return project or None

@@ -89,6 +89,7 @@ def test_events_of_a_machine_are_followed(
     wait_until(lambda: "create" in printed(tmp_path), 30, "what happened is printed")
     plain.act(machine, "start")
     wait_until(lambda: "-> STARTED" in printed(tmp_path), 30, "what happens is printed")
+    wait_until(lambda: "-> SUCCESS" in printed(tmp_path), 30, "the end of its Job is printed")
     assert interrupt(process) == 130
     about = [line for line in printed(tmp_path).splitlines() if "  machines/" in line]
     assert all(f"machines/{machine.key}" in line for line in about)
@@ -100,8 +101,12 @@ def test_a_job_is_followed_to_its_end(
     made("jobs1")
     job = plain.act(plain.find("machines", "jobs1"), "start")
     assert job is not None
+    assert job.target is not None
     assert start("job", "tail", "-f", job.id).wait(240) == 0
-    assert "SUCCESS 100%" in printed(tmp_path)
+    lines = printed(tmp_path).splitlines()
+    assert f"begin: start machines/{job.target.rpartition('/')[2]}" in lines[0]
+    assert lines[-2].endswith("end: SUCCESS")
+    assert "SUCCESS 100%" in lines[-1]
 
 
 def test_all_jobs_are_followed(start: Start, tmp_path: Path, made: Callable[..., Resource], plain: SyncClient) -> None:
@@ -110,6 +115,7 @@ def test_all_jobs_are_followed(start: Start, tmp_path: Path, made: Callable[...,
     wait_until(lambda: "SUCCESS" in printed(tmp_path), 30, "the newest are printed")
     plain.act(machine, "start")
     wait_until(lambda: f"start     machines/{machine.key}" in printed(tmp_path), 30, "the new one is printed")
+    wait_until(lambda: f"begin: start machines/{machine.key}" in printed(tmp_path), 30, "its log is printed, too")
     assert interrupt(process) == 130
 
 

@@ -76,19 +76,23 @@ class Guest(Client):
         return Resource({"id": reference, "state": "STARTED"})
 
 
-def command(monkeypatch: pytest.MonkeyPatch, address: str, user: str, *words: str) -> list[str]:
+def command(monkeypatch: pytest.MonkeyPatch, address: str, user: str) -> list[str]:
     async def addresses(_session: Session) -> dict[str, list[str]]:
         return {"http://localhost/machines/1": [address]}
 
     monkeypatch.setattr("cimi_command.ssh.addresses_by_machine", addresses)
     monkeypatch.setattr("cimi_command.ssh.PATIENCE", 0.0)
+    monkeypatch.setattr("cimi_command.ssh.BOOTING", 0.0)
     session = Session(Guest(address, user), Options())
-    return asyncio.run(_command(session, "web1", None, words))
+    return asyncio.run(_command(session, "web1", None, ["-i", "key"]))
 
 
-def test_ssh_goes_to_the_address_that_the_guest_uses(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert command(monkeypatch, "10.0.0.5", "debian") == ["ssh", "debian@10.0.0.5"]
-    assert command(monkeypatch, "fd00::5", "me", "uname", "-a") == ["ssh", "me@fd00::5", "uname", "-a"]
+def test_ssh_goes_to_the_address_that_the_guest_uses_and_knows_it_by_its_machine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    options = ["ssh", "-i", "key", "-o", "HostKeyAlias=1"]
+    assert command(monkeypatch, "10.0.0.5", "debian") == [*options, "debian@10.0.0.5"]
+    assert command(monkeypatch, "fd00::5", "me") == [*options, "me@fd00::5"]
 
 
 @pytest.mark.parametrize(("address", "user"), [("-oProxyCommand=x", "me"), ("10.0.0.5", "-oProxyCommand=x")])

@@ -11,7 +11,7 @@ import pytest
 from lxml import etree
 
 from gateway.cimi import json_codec, xml_codec
-from gateway.cimi.dialects import CIMI_1, EXTENSION_KINDS, EXTENSION_NAMESPACE
+from gateway.cimi.dialects import CIMI_1, EXTENSION_NAMESPACE, EXTENSION_TYPES
 from gateway.cimi.documents import write_collection, write_resource
 from gateway.cimi.edge import Edge
 from gateway.cimi.fields import String
@@ -72,7 +72,7 @@ def test_xml_says_what_json_says(kind: str) -> None:
     assert {name: loaded[name] for name in expected} == expected
 
 
-@pytest.mark.parametrize("kind", sorted(set(KINDS) - EXTENSION_KINDS))
+@pytest.mark.parametrize("kind", sorted(set(KINDS) - EXTENSION_TYPES))
 def test_the_xml_validates_against_the_official_schema(kind: str, schema: etree.XMLSchema) -> None:
     root = without_slips(etree.fromstring(write_resource(TYPES[kind], wire(kind), "xml", EDGE)))
     assert schema.validate(root), schema.error_log
@@ -84,6 +84,13 @@ def test_collections_validate_against_the_official_schema(kind: str, schema: etr
     shown = EDGE.collection(TYPES[kind], TYPES[kind].segment, [item, item], 2, ("add",))
     root = without_slips(etree.fromstring(write_collection(TYPES[kind], shown, "xml", EDGE)))
     assert schema.validate(root), schema.error_log
+
+
+@pytest.mark.parametrize("kind", sorted(EXTENSION_TYPES))
+def test_a_type_of_the_providers_own_is_wholly_in_its_own_namespace(kind: str) -> None:
+    root = etree.fromstring(write_resource(TYPES[kind], wire(kind), "xml", EDGE))
+    assert {etree.QName(element).namespace for element in root.iter()} == {EXTENSION_NAMESPACE}
+    assert wire(kind)["resourceURI"] == f"{EXTENSION_NAMESPACE}/{kind}"
 
 
 def test_json_and_xml_bytes_are_utf_8() -> None:

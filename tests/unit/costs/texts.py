@@ -9,7 +9,8 @@ from gateway.cimi import filter as filters
 from gateway.cimi import json_codec, xml_codec
 from gateway.cimi.dialects import bare_term
 from gateway.cimi.xml_text import element_text
-from gateway.http import authentication, request
+from gateway.http import authentication, request, ways_in
+from gateway.orchestration.images.sums import LARGEST, sum_of
 from gateway.orchestration.monitoring.occurrences import clean
 from gateway.orchestration.systems.packages.parts import file_name
 from tests.unit.costs.reader import Reader
@@ -151,6 +152,13 @@ WORDS = (
         16_000,
     ),
     Reader(
+        "token",
+        ("gateway.http.ways_in",),
+        lambda n: "Bearer cimi_" + "_" * n,
+        ways_in.token_login,
+        16_000,
+    ),
+    Reader(
         "action's URI",
         ("gateway.cimi.dialects",),
         lambda n: "http://schemas.dmtf.org/cimi/1/" + "aa/" * n + "!",
@@ -158,6 +166,13 @@ WORDS = (
         100_000,
     ),
     Reader("host name", ("drivers.seed",), lambda n: "-_" * n, lambda t: hostname(t, "i"), 10**6),
+    Reader(
+        "checksums",
+        ("gateway.orchestration.images.sums",),
+        lambda n: f"{'a' * 64}  disk.img = (disk.img) = \n" * (n // 90 + 1),
+        lambda t: sum_of(t, "disk.img"),
+        LARGEST,
+    ),
     Reader("file name", ("gateway.orchestration.systems.packages.parts",), lambda n: "- /" * n, file_name, 10**6),
     Reader(
         "words of an event", ("gateway.orchestration.monitoring.occurrences",), lambda n: "\0\x1b" * n, clean, 10**6

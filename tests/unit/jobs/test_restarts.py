@@ -81,10 +81,10 @@ async def test_an_interrupted_job_goes_on_though_the_disk_is_too_full_to_note_it
     path = await submitted(store, before, plan(StepCall("a")))
     write = Transaction.write_log
 
-    async def full(self: Transaction, job: str, level: str, step: str, message: str) -> None:
+    async def full(self: Transaction, job: str, project: str | None, level: str, step: str, message: str) -> None:
         if step == "recovery":
             raise NoSpace("the disk is full")
-        await write(self, job, level, step, message)
+        await write(self, job, project, level, step, message)
 
     monkeypatch.setattr(Transaction, "write_log", full)
     after = runner_of(store, done)

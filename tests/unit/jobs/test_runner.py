@@ -18,7 +18,8 @@ from gateway.jobs.records import new_job, unnest
 from gateway.jobs.runner import JobLimits, JobRunner
 from gateway.store.answered import Answered, recall, remember
 from gateway.store.model import Document, Resource
-from gateway.store.store import Rule, Store
+from gateway.store.rules import Rule
+from gateway.store.store import Store
 from tests.patience import PATIENCE
 from tests.unit.jobs.recorded import Recorded, failure, plan, runner_of, submitted
 

@@ -20,7 +20,8 @@ from gateway.orchestration.common.capacity import Capacities
 from gateway.orchestration.quotas.counting import Quotas
 from gateway.orchestration.quotas.measures import RUNNING
 from gateway.store.model import Resource
-from gateway.store.store import Rule, Store
+from gateway.store.rules import Rule
+from gateway.store.store import Store
 from gateway.store.transaction import PROMISER
 from gateway.store.usage import Allowance, allow, usage_of
 
