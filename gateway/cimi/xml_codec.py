@@ -12,7 +12,7 @@ from xml.parsers import expat
 import xmltodict
 
 from gateway.cimi.bounds import DEEPEST, MOST_NODES, demand_bounded
-from gateway.cimi.dialects import EXTENSION_KINDS, EXTENSION_NAMESPACE, Dialect
+from gateway.cimi.dialects import Dialect
 from gateway.cimi.fields import Attribute
 from gateway.cimi.resource_type import ResourceType
 from gateway.cimi.xml_members import raw_from_xml
