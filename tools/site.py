@@ -29,7 +29,18 @@ AT_ROOT = {"README.md": "overview.md"} | {
 """Pages at the root of the repository, by their names in the site; an index and a README cannot be in one folder."""
 SECTIONS = {
     "Tutorial": ("tutorial", "overview"),
-    "How to": ("howto", "operations", "access", "quotas", "cimi", "client-library", "clients", "images", "ovf", "hosts"),
+    "How to": (
+        "howto",
+        "operations",
+        "access",
+        "quotas",
+        "cimi",
+        "client-library",
+        "clients",
+        "images",
+        "ovf",
+        "hosts",
+    ),
     "Reference": (
         "configuration",
         "reference/resources",
