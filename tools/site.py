@@ -72,8 +72,8 @@ def gather(target: Path) -> None:
     shutil.rmtree(target, ignore_errors=True)
     for page in sorted((ROOT / "docs").rglob("*.md")):
         _copy(page, target, page.relative_to(ROOT / "docs"))
-    for name, shown in AT_ROOT.items():
-        _copy(ROOT / name, target, Path(shown))
+    for name, placed in AT_ROOT.items():
+        _copy(ROOT / name, target, Path(placed))
     with (target / "index.md").open("a") as index:
         index.writelines(_contents(caption, pages) for caption, pages in SECTIONS.items())
     with (target / "design" / "index.md").open("a") as design:
@@ -102,13 +102,13 @@ def _link(page: Path, place: Path, match: re.Match[str]) -> str:
         return match[0]
     there = (page.parent / match[1]).resolve()
     if there.is_relative_to(ROOT / "docs"):
-        shown = there.relative_to(ROOT / "docs")
+        placed = there.relative_to(ROOT / "docs")
     elif there.parent == ROOT and there.name in AT_ROOT:
-        shown = Path(AT_ROOT[there.name])
+        placed = Path(AT_ROOT[there.name])
     else:
         return match[0]
     up = "../" * (len(place.parts) - 1)
-    return f"]({up}{shown.as_posix()}{match[2] or ''})"
+    return f"]({up}{placed.as_posix()}{match[2] or ''})"
 
 
 # The reference
