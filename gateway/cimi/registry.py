@@ -17,6 +17,7 @@ from gateway.cimi import (
     metadata,
     monitoring,
     network,
+    quota,
     system,
     volume,
 )
@@ -26,7 +27,7 @@ TYPES: dict[str, ResourceType] = {
     declared.kind: declared
     for family in (
         *(cloud_entry_point, metadata, system, machine, volume, credential, network, monitoring),
-        *(catalog, job, access),
+        *(catalog, job, access, quota),
     )
     for declared in family.TYPES
 }

@@ -23,6 +23,7 @@ from gateway.orchestration.machines.family import FAMILY as MACHINES
 from gateway.orchestration.monitoring.family import FAMILY as MONITORING
 from gateway.orchestration.networks.family import FAMILY as NETWORKS
 from gateway.orchestration.ports.family import FAMILY as PORTS
+from gateway.orchestration.quotas.family import FAMILY as QUOTAS
 from gateway.orchestration.snapshots.family import FAMILY as SNAPSHOTS
 from gateway.orchestration.systems.family import FAMILY as SYSTEMS
 from gateway.orchestration.systems.members import MemberService
@@ -46,6 +47,7 @@ FAMILIES: tuple[Family, ...] = (
     SNAPSHOTS,
     MACHINES,
     SYSTEMS,
+    QUOTAS,
 )
 STEPS: tuple[type[Step], ...] = tuple(step for family in FAMILIES for step in family.steps)
 

@@ -17,7 +17,11 @@ from tests.api.client import ApiClient
 from tests.api.packages import small_package
 
 Document = dict[str, Any]
-ALWAYS = {"CloudEntryPoint": "cloudEntryPoint", "ResourceMetadata": "resourceMetadata/Machine"}
+ALWAYS = {
+    "CloudEntryPoint": "cloudEntryPoint",
+    "ResourceMetadata": "resourceMetadata/Machine",
+    "Quota": "quotas/project-operator",
+}
 CATALOGUE = ("MachineConfiguration", "VolumeConfiguration", "NetworkConfiguration", "NetworkPortConfiguration")
 """What an admin makes for everybody."""
 MADE_BY_ADMINS = (*CATALOGUE, "User", "Project")

@@ -45,6 +45,7 @@ STRICTER: dict[tuple[str, str], frozenset[Role]] = {
     ("Token", "add"): EVERYBODY,
     ("Token", "delete"): EVERYBODY,
     ("CloudEntryPoint", "edit"): ADMIN_ONLY,
+    ("Quota", "edit"): ADMIN_ONLY,
     ("MachineConfiguration", "add"): ADMIN_ONLY,
     ("MachineConfiguration", "edit"): ADMIN_ONLY,
     ("MachineConfiguration", "delete"): ADMIN_ONLY,

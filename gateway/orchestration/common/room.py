@@ -18,6 +18,7 @@ from gateway.orchestration.common.directory import Directory
 from gateway.orchestration.common.hosts import ConfiguredDrivers, ConfiguredHypervisors
 from gateway.orchestration.common.staging import Staging
 from gateway.ovf.package import PLAIN, PackageReader
+from gateway.quotas import Defaults
 from gateway.store.durable import Hosted, from_document
 from gateway.store.model import Resource
 from gateway.store.reading import Records
@@ -122,6 +123,7 @@ class Policy:
     most_meters: int = 50
     least_memory: int = 65_536
     """The KiB that a Machine needs, where its image says nothing."""
+    default_quotas: Defaults = field(default_factory=dict)
     deltacloud: bool = True
     """Whether ResourceMetadata is shown to clients of 1.0 under their own names, too."""
 

@@ -267,6 +267,14 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "ForwardingGroup": {**COMMON},
     "ForwardingGroupNetwork": {**COMMON, "network": {"href": "networks/1"}},
     "ForwardingGroupTemplate": {**COMMON, "networks": [{"href": "networks/1"}, {"href": "networks/2"}]},
+    "Quota": {
+        "name": "ann",
+        "scope": "project",
+        "limits": [
+            {"name": "machines", "used": 1, "allowed": 2},
+            {"name": "memory", "used": 65536, "unit": "KiB"},
+        ],
+    },
     "Job": {
         **COMMON,
         "state": "FAILED",
