@@ -26,6 +26,8 @@ network = "default"
 domain_type = "auto"
 TOML
 fi
+# Those of before there was a socket get one.
+grep -q '^socket = ' "$STATE/gateway.toml" || sed -i '/^listen = /a socket = "socket"' "$STATE/gateway.toml"
 url="http://$(sed -n 's/^listen = "\(.*\)"$/\1/p' "$STATE/gateway.toml" | head -n 1)/cimi/"
 echo "serving $url"
 if [ ! -e "$STATE/users" ]; then
