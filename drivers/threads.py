@@ -54,6 +54,8 @@ NAMES = Threads("names", 4)
 """Look-ups of host names: a name server that does not answer takes seconds for each."""
 GUEST_PASSWORDS = Threads("guest-passwords", 1)
 """Hashes of guests' passwords: crypt(3) makes one at a time."""
+USER_PASSWORDS = Threads("user-passwords", 1)
+"""Hashes of new passwords of the gateway's own users: each takes a quarter of a second, on purpose."""
 MOST_UNPACKING = 4
 UNPACKING = Threads("unpacking", MOST_UNPACKING)
 """Vmdks unpacked while they are copied: the tables of a large one take seconds, also after nobody waits any more."""

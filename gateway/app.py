@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +15,8 @@ from drivers.confined.readers import ConfinedReaders
 from drivers.supervision import Loop, Supervision
 from gateway import wiring
 from gateway.config import Settings
+from gateway.entrance import host_users, listen_here, open_directory, open_to_scrapers, scrapers_door
+from gateway.http import local_socket
 from gateway.http.admission import Admission, Limits
 from gateway.http.answers import Answers
 from gateway.http.audit import Audit
@@ -23,8 +24,9 @@ from gateway.http.authentication import Authentication
 from gateway.http.bodies import Bodies, Transfers
 from gateway.http.connection import Deadlines
 from gateway.http.door import Door, DoorSettings, possible
-from gateway.http.event_stream import EventStream, StreamPlaces
+from gateway.http.event_stream import EventStream
 from gateway.http.handlers import Handlers
+from gateway.http.local_socket import HostUsers
 from gateway.http.metrics import DoorMetrics, GuestMetrics, LoopMetrics, Metrics
 from gateway.http.quick_reads import QuickReads
 from gateway.http.readiness import Readiness, away
@@ -32,10 +34,13 @@ from gateway.http.remembered import Memory
 from gateway.http.representation import Representations
 from gateway.http.server import Server, ServerParts
 from gateway.http.shares import UserShares
+from gateway.http.stream_places import StreamPlaces
 from gateway.http.tls import Certificate, configured_certificate
 from gateway.jobs.plan import StepRegistry
 from gateway.jobs.runner import JobRunner
 from gateway.listening import named
+from gateway.orchestration.access import uses
+from gateway.orchestration.access.uses import TokenUses
 from gateway.orchestration.commit_rules import commit_rules
 from gateway.orchestration.common.capacity import Capacities
 from gateway.orchestration.common.hosts import ConfiguredDrivers, ConfiguredHypervisors
@@ -57,23 +62,12 @@ from gateway.orchestration.quotas.counting import Quotas
 from gateway.orchestration.quotas.live import LiveQuotas
 from gateway.orchestration.reconciliation import Reconciliation
 from gateway.orchestration.registry import build_services, register_steps
+from gateway.stages import Stage, opened_store
 from gateway.store.store import Store
 
 DRAIN_SECONDS = 20.0
 """Seconds that running steps have to reach a safe point at the gateway's end."""
-OF_SCRAPERS = Limits(overall=100, of_one=50)
-"""Connections to the listener for scrapers."""
-Work = Callable[[], Awaitable[None]]
 log = structlog.get_logger("gateway")
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """A part that the gateway begins at its start, and how that is ended at its stop, in reverse order."""
-
-    what: str
-    start: Work | None = None
-    stop: Work | None = None
 
 
 class Gateway:
@@ -108,6 +102,7 @@ class Gateway:
         self._loops: tuple[Loop, ...]
         self._readers = ConfinedReaders()
         self._certificate: Certificate | None = None
+        self._host_users: HostUsers | None = None
         self._memory: Memory
         self._open = AsyncExitStack()
         """How to end what was begun, the last first."""
@@ -162,15 +157,7 @@ class Gateway:
     # The store and what stands on it
 
     async def _open_store(self) -> None:
-        kept = self.settings.store
-        self.store = await Store.open(Path(kept.path), kept.key, kept.former_keys)
-        for kind, number in self.store.lost.items():
-            log.error(
-                "secrets cannot be read: the store's key is another one than they were sealed with",
-                kind=kind,
-                resources=number,
-                help="give the key back as [store] former_keys, or set them anew",
-            )
+        self.store = await opened_store(self.settings)
 
     async def _close_store(self) -> None:
         await self.store.close()
@@ -206,6 +193,7 @@ class Gateway:
         events = self.settings.events
         recorder = Recorder(events.persistence, events.changes_persistence)
         await recorder.prepare(self.store)
+        await open_directory(self.settings, self.store, self.room.directory)
         quotas = Quotas(self.settings.default_quotas, self.room.capacities)
         await quotas.prepare(self.store)
         self.store.obey(commit_rules(recorder, quotas))
@@ -220,7 +208,9 @@ class Gateway:
     async def _open_stream(self) -> None:
         self._feed = Feed(self.store)
         await self._feed.open()
-        self.authentication = Authentication(Path(self.settings.auth.users_file))
+        self._host_users = await host_users(self.settings)
+        self._certificate = await asyncio.to_thread(configured_certificate, self.settings.server)
+        self.authentication = Authentication(self.room.directory, self._host_users, self._certificate)
         events = self.settings.events
         streams = partial(self.quotas.limit, quota="event_streams")
         places = StreamPlaces(events.most_streams, events.most_streams_per_user, streams)
@@ -275,7 +265,11 @@ class Gateway:
         self.reconciliation.start()
         self.sampler.start()
         keep = self.supervision.keep
-        self._loops = wiring.background_loops(self.settings, self.store, keep, self.quotas)
+        written = TokenUses(self.store, self.authentication.others.uses)
+        self._loops = (
+            *wiring.background_loops(self.settings, self.store, keep, self.quotas),
+            keep("uses of tokens", written.turn, uses.WRITE_EVERY),
+        )
 
     async def _stop_loops(self) -> None:
         for loop in reversed(self._loops):
@@ -316,7 +310,6 @@ class Gateway:
             shares,
         )
         self.server = Server(parts, wiring.wire_settings(settings))
-        self._certificate = await asyncio.to_thread(configured_certificate, server)
         context = self._certificate.context if self._certificate is not None else None
         limits = possible(Limits(server.connections, server.connections_per_address))
         deadlines = Deadlines(server.header_seconds, server.idle_seconds)
@@ -332,7 +325,13 @@ class Gateway:
         with named("server", server.listen):
             await self.door.open(server.host, server.port)
         log.info("listening", listen=server.listen, tls=bool(context))
+        await self._listen_here()
         await self._listen_for_scrapers(deadlines)
+
+    async def _listen_here(self) -> None:
+        path = Path(self.settings.server.socket)
+        if self._host_users is not None and await listen_here(path, self.door, self._host_users):
+            self._open.push_async_callback(asyncio.to_thread, local_socket.remove, path)
 
     def _handlers(self) -> Handlers:
         representations = Representations(self.services, self._memory, old_names=self.room.policy.deltacloud)
@@ -346,16 +345,10 @@ class Gateway:
 
     async def _listen_for_scrapers(self, deadlines: Deadlines) -> None:
         listen = self.settings.metrics.listen
-        if not listen:
-            return
-        admission = Admission(possible(OF_SCRAPERS))
-        application = self.metrics.application()
-        door = Door(application, admission, self.supervision, DoorSettings(deadlines, name="connections of scrapers"))
-        self._open.push_async_callback(door.close)
-        host, _, port = listen.rpartition(":")
-        with named("metrics", listen):
-            await door.open(host.strip("[]"), int(port))
-        log.info("listening for scrapers", listen=listen)
+        if listen:
+            door = scrapers_door(self.metrics, self.supervision, deadlines)
+            self._open.push_async_callback(door.close)
+            await open_to_scrapers(door, listen)
 
     async def _refuse_requests(self) -> None:
         self.server.draining = True
@@ -379,6 +372,7 @@ class Gateway:
         return event_loop.alive()
 
     async def reload(self) -> None:
-        """Take up a new certificate; users are taken up by themselves."""
+        """Take up a new certificate, and those of clients."""
         if self._certificate is not None:
             await self._certificate.reload()
+            self.room.directory.renew()

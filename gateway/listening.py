@@ -14,10 +14,10 @@ class CannotListen(GatewayError):
 
 
 @contextmanager
-def named(section: str, listen: str) -> Iterator[None]:
+def named(section: str, listen: str, key: str = "listen") -> Iterator[None]:
     """Turn an OSError of a listener's start into CannotListen."""
     try:
         yield
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
-        raise CannotListen(f"[{section}] listen = {listen}: {reason}") from error
+        raise CannotListen(f"[{section}] {key} = {listen}: {reason}") from error

@@ -69,6 +69,7 @@ def policy(settings: Settings) -> Policy:
         sample_interval=settings.monitoring.default_interval,
         most_meters=settings.monitoring.most_meters,
         least_memory=settings.machines.least_memory,
+        default_quotas=settings.default_quotas,
         deltacloud=settings.compatibility.deltacloud,
     )
 

@@ -61,6 +61,7 @@ system_files() {
     install -Dm 0644 systemd/cimi-gateway.service "$DESTDIR$units/cimi-gateway.service"
     sed -i "s|/usr/bin/cimi-gateway|$PREFIX/bin/cimi-gateway|; s|/usr/share/doc/cimi-gateway|$documents|" \
         "$DESTDIR$units/cimi-gateway.service"
+    install -Dm 0644 systemd/cimi-gateway.socket "$DESTDIR$units/cimi-gateway.socket"
     install -Dm 0644 systemd/cimi-gateway.sysusers.conf "$DESTDIR/usr/lib/sysusers.d/cimi-gateway.conf"
     install -Dm 0644 systemd/cimi-gateway.tmpfiles.conf "$DESTDIR/usr/lib/tmpfiles.d/cimi-gateway.conf"
     install -Dm 0644 etc/60-cimi-gateway.rules "$DESTDIR/usr/share/polkit-1/rules.d/60-cimi-gateway.rules"
@@ -97,7 +98,7 @@ uninstall() {
         rm -f "$DESTDIR$PREFIX/bin/$name" "$DESTDIR$manuals/$name.1" "$DESTDIR$bash/$name"
     done
     rm -f "$DESTDIR$zsh/_cimi" "$DESTDIR$fish/cimi.fish" "$DESTDIR$units/cimi-gateway.service" \
-        "$DESTDIR/usr/lib/sysusers.d/cimi-gateway.conf" "$DESTDIR/usr/lib/tmpfiles.d/cimi-gateway.conf" \
+        "$DESTDIR$units/cimi-gateway.socket" "$DESTDIR/usr/lib/sysusers.d/cimi-gateway.conf" "$DESTDIR/usr/lib/tmpfiles.d/cimi-gateway.conf" \
         "$DESTDIR/usr/share/polkit-1/rules.d/60-cimi-gateway.rules"
     echo "kept: $settings, /var/lib/cimi-gateway, /var/cache/cimi-gateway and the user cimi-gateway;"
     echo "in libvirt the pool cimi-console and the filters cimi-guard*: docs/operations.md says how they go"

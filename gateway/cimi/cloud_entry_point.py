@@ -40,7 +40,11 @@ class CloudEntryPointSchema(Common):
     meterConfigs = CollectionRef("MeterConfiguration")  # noqa: N815
     eventLogs = CollectionRef("EventLog")  # noqa: N815
     eventLogTemplates = CollectionRef("EventLogTemplate")  # noqa: N815
+    users = CollectionRef("User", extension=True, meaning="who may come in")
+    projects = CollectionRef("Project", extension=True, meaning="what resources are in, and users have roles in")
+    tokens = CollectionRef("Token", extension=True, meaning="what programs come in by, in place of a password")
     imageCatalog = CollectionRef("CatalogImage", extension=True, meaning="well-known images")  # noqa: N815
+    quotas = CollectionRef("Quota", extension=True, meaning="how much each project and user has, and may have")
     eventStream = URI(writable=False, extension=True, meaning="live events and jobs, as Server-Sent Events")  # noqa: N815
     openapi = URI(writable=False, extension=True, meaning="what can be asked here, as an OpenAPI 3.1 description")
 

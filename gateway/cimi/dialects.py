@@ -9,7 +9,7 @@ EXTENSION_NAMESPACE = "http://cimi-gateway.org/ns/1"
 """Namespace of what this provider adds to the standard."""
 
 EXTENSION_VERBS = frozenset({"console", "upload", "download", "package", "fetch"})
-EXTENSION_TYPES = frozenset({"JobLine", "CatalogImage"})
+EXTENSION_TYPES = frozenset({"JobLine", "CatalogImage", "User", "Project", "ProjectMember", "Token", "Quota"})
 PLAIN_VERBS = frozenset({"add", "edit", "delete"})
 
 

@@ -15,6 +15,7 @@ from gateway.cimi.json_schema import Described
 from gateway.cimi.references import schema_fields
 from gateway.cimi.registry import CREATE_SCHEMAS, TYPES, VIEWS
 from gateway.cimi.resource_type import JSON, Action, ResourceType
+from gateway.cimi.shared_schemas import with_shared
 
 Roles = Callable[[str, str], tuple[str, ...]]
 """Returns, for a kind and an operation, the roles to which it is granted."""
@@ -29,7 +30,7 @@ QUERIES: Mapping[str, tuple[str, Described]] = {
     "$orderby": ("attributes to sort by, each with :asc or :desc", TEXT),
     "$select": ("attributes to show, or to change", TEXT),
     "$expand": ("references to show with their targets inside; * for all", TEXT),
-    "$format": ("the format of the answer, before the Accept header", {"type": "string", "enum": ["json", "xml"]}),
+    "$format": ("the format of the answer, before the Accept header", {"$ref": "#/components/schemas/Format"}),
     "limit": ("bytes to give at most, from the end", POSITION),
 }
 HEADERS: Mapping[str, tuple[str, Described]] = {
@@ -108,7 +109,7 @@ def describe(dialect: Dialect, roles: Roles) -> Described:
             "parameters": {_key(name): _parameter(name) for name in (*QUERIES, *HEADERS)},
             "headers": {name: {"description": text, "schema": TEXT} for name, text in ANSWER_HEADERS.items()},
             "responses": {error.__name__: _refusal(error) for error in BYTES},
-            "schemas": dict(_schemas(dialect)),
+            "schemas": {**with_shared(dict(_schemas(dialect))), "Format": {"type": "string", "enum": ["json", "xml"]}},
         },
     }
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from marshmallow import Schema
 
 from gateway.cimi import (
+    access,
     catalog,
     cloud_entry_point,
     credential,
@@ -16,6 +17,7 @@ from gateway.cimi import (
     metadata,
     monitoring,
     network,
+    quota,
     system,
     volume,
 )
@@ -23,7 +25,10 @@ from gateway.cimi.resource_type import JSON, Action, ResourceType
 
 TYPES: dict[str, ResourceType] = {
     declared.kind: declared
-    for family in (cloud_entry_point, metadata, system, machine, volume, credential, network, monitoring, catalog, job)
+    for family in (
+        *(cloud_entry_point, metadata, system, machine, volume, credential, network, monitoring),
+        *(catalog, job, access, quota),
+    )
     for declared in family.TYPES
 }
 CREATE_SCHEMAS: dict[str, type[Schema]] = {

@@ -11,6 +11,8 @@ PLACES = {
     "check": "gateway.cli.host",
     "doctor": "gateway.cli.host",
     "user": "gateway.cli.users",
+    "project": "gateway.cli.projects",
+    "token": "gateway.cli.tokens",
     "jobs": "gateway.cli.jobs",
     "events": "gateway.cli.events",
     "audit": "gateway.cli.audit",

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from gateway import users
+from gateway.cli.account_types import Users
+from gateway.cli.accounts import users_of
 from gateway.cli.common import config_option, plainly, settings_of
-from gateway.cli.ownership import demand_unowned
+from gateway.plain_text import printable
 
 
 @click.group()
 def user() -> None:
     """Add, change, remove and list users."""
-
-
-def _file(config: Path) -> Path:
-    return Path(settings_of(config).auth.users_file)
 
 
 def _password() -> str:
@@ -31,13 +27,8 @@ def _password() -> str:
     return sys.stdin.readline().rstrip("\n")
 
 
-def _demand_new(entries: Mapping[str, users.User], name: str) -> None:
-    if name in entries:
-        raise users.UsersError(f"{name} exists already; passwd changes the password")
-
-
-def _demand_user(entries: Mapping[str, users.User], name: str) -> None:
-    if name not in entries:
+def _demand_user(kept: Users, name: str) -> None:
+    if name not in dict(kept.users()):
         raise users.UsersError(f"there is no user {name}")
 
 
@@ -49,17 +40,13 @@ def _demand_user(entries: Mapping[str, users.User], name: str) -> None:
 def add(name: str, role: str, inherit: bool, config: Path) -> None:
     """Add a user; the password is asked for, or read from standard input.
 
-    A name whose earlier user left something is refused, unless the new one is to have it.
+    What an earlier user of this name has left is not the new one's, unless it is to be.
     """
     with plainly():
-        path = _file(config)
-        _demand_new(users.read(path), users.checked_name(name))
-        if not inherit:
-            demand_unowned(settings_of(config), name)
-        entry = users.User(name, role, users.hashed(_password()))
-        with users.changing(path) as entries:
-            _demand_new(entries, name)
-            entries[name] = entry
+        kept = users_of(settings_of(config))
+        if users.checked_name(name) in dict(kept.users()):
+            raise users.UsersError(f"{name} exists already; passwd changes the password")
+        kept.add_user(name, role, _password(), inherits=inherit)
     click.echo(f"added {name} ({role})")
 
 
@@ -69,23 +56,30 @@ def add(name: str, role: str, inherit: bool, config: Path) -> None:
 def passwd(name: str, config: Path) -> None:
     """Change a user's password."""
     with plainly():
-        path = _file(config)
-        _demand_user(users.read(path), name)
-        hashed = users.hashed(_password())
-        with users.changing(path) as entries:
-            _demand_user(entries, name)
-            entries[name] = replace(entries[name], hash=hashed)
+        kept = users_of(settings_of(config))
+        _demand_user(kept, name)
+        kept.set_password(name, _password())
     click.echo(f"changed {name}")
+
+
+@user.command()
+@click.argument("name")
+@click.argument("role_", metavar="ROLE", type=click.Choice(users.ROLES))
+@config_option
+def role(name: str, role_: str, config: Path) -> None:
+    """Change a user's role: admin of everything, or operator or viewer of the user's own project."""
+    with plainly():
+        users_of(settings_of(config)).set_role(name, role_)
+    click.echo(f"changed {name} ({role_})")
 
 
 @user.command()
 @click.argument("name")
 @config_option
 def remove(name: str, config: Path) -> None:
-    """Remove a user; what they own stays, for the admins, and goes to no later user of the name by itself."""
-    with plainly(), users.changing(_file(config)) as entries:
-        _demand_user(entries, name)
-        del entries[name]
+    """Remove a user with their tokens; what is in their project stays, for the admins."""
+    with plainly():
+        users_of(settings_of(config)).remove_user(name)
     click.echo(f"removed {name}")
 
 
@@ -94,5 +88,5 @@ def remove(name: str, config: Path) -> None:
 def list_(config: Path) -> None:
     """List users and roles."""
     with plainly():
-        for entry in users.read(_file(config)).values():
-            click.echo(f"{entry.name}\t{entry.role}")
+        for name, role_ in users_of(settings_of(config)).users():
+            click.echo(f"{printable(name)}\t{role_}")

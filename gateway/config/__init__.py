@@ -67,7 +67,7 @@ SECTIONS: dict[str, type[Any]] = {
     "compatibility": CompatibilitySettings,
 }
 PATHS = {
-    "server": ("tls_certificate", "tls_key"),
+    "server": ("socket", "tls_certificate", "tls_key", "tls_client_ca", "tls_client_certificates"),
     "store": ("path", "key", "former_keys"),
     "auth": ("users_file",),
     "images": ("directories", "export_directories", "staging", "catalog"),
@@ -184,6 +184,8 @@ def _check_server(path: Path, server: ServerSettings) -> None:
     _check_listen(path, "server", server.listen)
     if bool(server.tls_certificate) != bool(server.tls_key):
         raise ConfigError(f"{path}: [server] tls_certificate and tls_key belong together")
+    if (server.tls_client_ca or server.tls_client_certificates) and not server.tls_certificate:
+        raise ConfigError(f"{path}: [server] tls_client_ca and tls_client_certificates need tls_certificate")
     for key in ("tls_certificate", "tls_key"):
         file = getattr(server, key)
         if file and not os.path.isfile(file):  # noqa: PTH113 - Path's raises where a directory may not be searched

@@ -26,8 +26,16 @@ class ServerSettings:
 
     listen: str = "127.0.0.1:8080"
     base_url: str = ""
+    socket: str = ""
+    """Path of a socket for this host, whose peers are known by their uid; empty for none."""
+    socket_group: str = ""
+    """Group that may open it, whose members are admins there; empty: the gateway's own."""
     tls_certificate: str = ""
     tls_key: str = ""
+    tls_client_ca: str = ""
+    """Authorities whose certificates let the user in that the subject names (CN)."""
+    tls_client_certificates: str = ""
+    """Directory with a certificate USER.crt for each user who comes in by one of their own."""
     trusted_proxies: list[str] = field(default_factory=list)
     max_body: int = 1_048_576
     hosts: list[str] = field(default_factory=list)
@@ -78,6 +86,9 @@ class AuthSettings:
     """
 
     users_file: str = "/etc/cimi-gateway/users"
+    """The users of the first start; from then on they are in the store."""
+    socket_users: list[str] = field(default_factory=list)
+    """Accounts of this host, by name or uid, that are users here when they come by the socket: ``backup = ann``."""
     public_entry_point: bool = False
     allow_insecure_basic: bool = False
 

@@ -121,7 +121,7 @@ class Listener(socket.socket):
                     raise
                 self._refuse_with_the_spare()
                 continue
-            name = str(address[0])
+            name = _name(address)
             if self.admission.admit(name):
                 taken = Accepted(connection.family, connection.type, connection.proto, fileno=connection.detach())
                 taken.gone = partial(self.admission.leave, name)
@@ -145,7 +145,7 @@ class Listener(socket.socket):
         try:
             connection, address = super().accept()
             connection.close()
-            self.admission.refuse(str(address[0]))
+            self.admission.refuse(_name(address))
         except OSError as error:
             if error.errno in EXHAUSTED:
                 raise self._exhausted(error) from None
@@ -165,6 +165,11 @@ class Listener(socket.socket):
             os.close(self._spare)
             self._spare = None
         super().close()
+
+
+def _name(address: Any) -> str:
+    """Return where a connection comes from; by a socket of this host it is this host."""
+    return str(address[0]) if isinstance(address, tuple) else "127.0.0.1"
 
 
 def _spare() -> int:

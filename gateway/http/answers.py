@@ -73,7 +73,8 @@ class Answers:
         status = (201 if created and not outcome.existing else 200) if over else 202
         if resource is None:
             return _response(context, status, await self._job_body(context, job), headers)
-        body, tag = await self._representations.resource(context, resource, QueryOptions())
+        whole = resource.with_document(**outcome.shown_once) if outcome.shown_once else resource
+        body, tag = await self._representations.resource(context, whole, QueryOptions())
         return _response(context, status, body, {**headers, "ETag": tag})
 
     async def begun(self, exchange: Exchange, outcome: Outcome) -> web.Response:

@@ -1,4 +1,9 @@
-"""HTTP Basic against the users file; anonymous requests are refused (DSP0263 4.1.9)."""
+"""Who makes a request, by which credential, and as whom; anonymous requests are refused (DSP0263 4.1.9).
+
+Passwords come by HTTP Basic, and are compared at most once in a while; ``ways_in.py`` has the other credentials. Either
+way the user, the project that was chosen and the role in it follow from what the store says at that moment: what is
+taken away counts for no later request, and who stays connected is told.
+"""
 
 from __future__ import annotations
 
@@ -6,24 +11,35 @@ import asyncio
 import base64
 import hashlib
 import hmac
-import os
 import secrets
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 import structlog
+from aiohttp import web
 from prometheus_client import Counter
 
-from gateway.errors import TooManyRequests, Unauthenticated
+from gateway.errors import Forbidden, TooManyRequests, Unauthenticated
+from gateway.http.local_socket import HostUsers, Peer
 from gateway.http.login_limits import Attempt, LoginLimits, Withheld, too_many_of_pair
 from gateway.http.password_threads import PasswordThreads
-from gateway.orchestration.common.contract import Role
-from gateway.users import COST, LONGEST_PASSWORD, User, UsersError, read
+from gateway.http.ways_in import (
+    CertificateLogin,
+    Certificates,
+    Entry,
+    OtherLogin,
+    OtherWays,
+    token_login,
+)
+from gateway.orchestration.common.contract import Caller
+from gateway.orchestration.common.directory import Directory, Standing, User
+from gateway.users import COST, LONGEST_PASSWORD
 
 REALM = 'Basic realm="cimi-gateway", charset="UTF-8"'
+MOST_SESSIONS = 10_000
 REMEMBERED_SECONDS = 300.0
 """How long after its last use a right password needs no comparison."""
 MOST_REMEMBERED = 1000
@@ -47,33 +63,158 @@ class WrongPassword(Unauthenticated):
 
 
 @dataclass(frozen=True, slots=True)
-class Login:
+class PasswordLogin:
     """A name and a password that came with a request, without the password itself."""
 
     name: str
     mark: bytes
 
 
-class Authentication:
-    """The users, and who of them has given the right password lately. ``outcomes`` counts for /metrics."""
+Login = PasswordLogin | OtherLogin
 
-    def __init__(self, users_file: Path) -> None:
-        self._path = users_file
-        self._users: dict[str, User] = {}
-        self._stamp: tuple[int, int] | None = None
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The words of a request about who makes it, and its connection's."""
+
+    authorization: str | None
+    address: str
+    project: str | None = None
+    """Name of the project that it chooses (CIMI-Project)."""
+    peer: Peer | None = None
+    """The other end of the socket of this host."""
+    certificate: bytes | None = None
+    """Certificate of the client in DER."""
+
+    @classmethod
+    def of(cls, request: web.BaseRequest, address: str) -> Given:
+        """Return what a request says; ``address`` is where it comes from."""
+        headers, line = request.headers, request.protocol
+        peer, certificate = getattr(line, "peer", None), getattr(line, "certificate", None)
+        return cls(headers.get("Authorization"), address, headers.get("CIMI-Project") or None, peer, certificate)
+
+    @property
+    def is_nobody(self) -> bool:
+        """Whether nothing is said."""
+        return self.authorization is None and self.peer is None and self.certificate is None
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A user who was let in, the name of the project that they chose, and as whom they act in it."""
+
+    entry: Entry
+    chosen: str | None
+    standing: Standing
+
+    def caller(self, request_id: str, address: str) -> Caller:
+        """Return the caller of a request."""
+        standing = self.standing
+        return Caller(
+            standing.user,
+            standing.role,
+            standing.project,
+            request_id,
+            address=address,
+            credential=self.entry.credential,
+            manages=standing.manages,
+            reads_only=standing.reads_only,
+            limited=standing.limited,
+            confined=standing.confined,
+        )
+
+
+class Authentication:
+    """The ways in, and who has given the right password lately. ``outcomes`` counts for /metrics."""
+
+    def __init__(
+        self, directory: Directory, host_users: HostUsers | None = None, certificates: Certificates | None = None
+    ) -> None:
+        self._directory = directory
+        self.outcomes = Counter("cimi_logins", "Logins that were not remembered", ("outcome",), registry=None)
+        self.others = OtherWays(directory, self.outcomes, host_users, certificates)
+        self._sessions: dict[tuple[str, str, str | None], Session] = {}
+        """Sessions as they follow from the directory as it is now."""
+        directory.watch(self._sessions.clear)
         self._secret = secrets.token_bytes(32)
         self._good: OrderedDict[bytes, tuple[float, str]] = OrderedDict()
         self._comparing: dict[bytes, asyncio.Event] = {}
         self._limits = LoginLimits()
         self._threads = PasswordThreads()
-        self.outcomes = Counter("cimi_logins", "Logins that were not remembered", ("outcome",), registry=None)
 
     def close(self) -> None:
         """Compare no more passwords."""
         self._threads.close()
 
-    async def authenticate(self, header: str | None, address: str) -> tuple[str, Role]:
-        """Return user and role. Raises Unauthenticated, or TooManyRequests after many attempts.
+    def watch(self, watcher: Callable[[], None]) -> None:
+        """Call ``watcher`` whenever who may do what has changed."""
+        self._directory.watch(watcher)
+
+    async def authenticate(self, given: Given) -> Session:
+        """Return who makes a request; credentials in it go before those of its connection.
+
+        Raises Unauthenticated, TooManyRequests, and Forbidden for a project in which the user has no role.
+        """
+        header = given.authorization
+        if header is not None and not _is_bearer(header):
+            return self._session(Entry(await self._by_password(header, given.address), "password"), given.project)
+        login = self.others.token(header) if header is not None else _of_connection(given)
+        if login is None:
+            raise Unauthenticated("credentials are needed: a user's password by HTTP Basic, or a token as Bearer")
+        return self._session(self.others.enter(login), given.project)
+
+    def login_of(self, given: Given) -> Login | None:
+        """Return what a request says of who makes it, to be remembered; None for what is no credential."""
+        header = given.authorization
+        if header is None:
+            return _of_connection(given)
+        if _is_bearer(header):
+            return token_login(header)
+        try:
+            name, password = basic_credentials(header)
+        except ValueError:
+            return None
+        return PasswordLogin(name, self._mark(name, password))
+
+    def remembered(self, login: Login, chosen: str | None) -> Session | None:
+        """Return who came by a login that needs no comparing now; None says nothing."""
+        try:
+            if not isinstance(login, PasswordLogin):
+                return self._session(self.others.enter(login), chosen)
+            user = self._directory.users.get(login.name)
+            if user is None or not self._remembered(login.mark, user):
+                return None
+            self._remember(login.mark, user)
+            return self._session(Entry(user, "password"), chosen)
+        except (Forbidden, Unauthenticated):
+            return None
+
+    def holds(self, session: Session) -> bool:
+        """Return whether what made up a session is still so: for those who stay connected."""
+        user = session.entry.user
+        is_there = not user.path or self._directory.users.get(user.name) == user
+        try:
+            return is_there and self.others.holds(session.entry) and self._same(session)
+        except Forbidden:
+            return False
+
+    def _same(self, session: Session) -> bool:
+        return self._session(session.entry, session.chosen).standing == session.standing
+
+    def _session(self, entry: Entry, chosen: str | None) -> Session:
+        key = (entry.user.name, entry.credential, chosen)
+        session = self._sessions.get(key)
+        if session is None:
+            session = Session(entry, chosen, self._directory.standing(entry.user, entry.token, chosen))
+            if len(self._sessions) >= MOST_SESSIONS:
+                self._sessions.clear()
+            self._sessions[key] = session
+        return session
+
+    # Passwords
+
+    async def _by_password(self, header: str, address: str) -> User:
+        """Return the user of an Authorization header. Raises Unauthenticated, or TooManyRequests after many attempts.
 
         Refusals that do not say what came of the attempt come always as late.
         """
@@ -87,15 +228,17 @@ class Authentication:
             await asyncio.sleep(max(0.0, until - loop.time()))
             raise
 
-    async def _recognised(self, name: str, password: str, address: str, until: float) -> tuple[str, Role]:
-        """Return user and role, comparing the password once for several requests with it at once.
+    async def _recognised(self, name: str, password: str, address: str, until: float) -> User:
+        """Return the user, comparing the password once for several requests with it at once.
 
         ``until`` is when a refusal is due that does not say what came of the attempt.
         """
         mark = self._mark(name, password)
-        while (other := self._comparing.get(mark)) is not None and not self._remembered(mark, self.user(name)):
+        while (other := self._comparing.get(mark)) is not None and not self._remembered(
+            mark, self._directory.users.get(name)
+        ):
             await self._wait(other, until if self._limits.withholds(address, name[:LONGEST_NAME]) else None)
-        user = self.user(name)
+        user = self._directory.users.get(name)
         if not self._remembered(mark, user):
             over = self._comparing[mark] = asyncio.Event()
             try:
@@ -105,7 +248,7 @@ class Authentication:
                 over.set()
         assert user is not None
         self._remember(mark, user)
-        return user.name, Role(user.role)
+        return user
 
     async def _wait(self, other: asyncio.Event, until: float | None) -> None:
         """Wait for another request's comparison. Raises Withheld at ``until``: later would tell that it goes on."""
@@ -115,29 +258,8 @@ class Authentication:
         except TimeoutError:
             raise _too_many_from_there() from None
 
-    def login_of(self, header: str | None) -> Login | None:
-        """Return what an Authorization header says; None for what is not HTTP Basic."""
-        try:
-            name, password = basic_credentials(header or "")
-            return Login(name, self._mark(name, password))
-        except ValueError:
-            return None
-
-    def remembered(self, login: Login) -> tuple[str, Role] | None:
-        """Return user and role where the password was right lately, and is still the user's; None says nothing."""
-        user = self.user(login.name)
-        if user is None or not self._remembered(login.mark, user):
-            return None
-        self._remember(login.mark, user)
-        return user.name, Role(user.role)
-
     def _mark(self, name: str, password: str) -> bytes:
         return hmac.digest(self._secret, f"{name}\0{password}".encode(), hashlib.sha256)
-
-    def user(self, name: str) -> User | None:
-        """Return the user as the users file has them now: for those who stay connected."""
-        self._reload()
-        return self._users.get(name)
 
     # One attempt
 
@@ -185,30 +307,17 @@ class Authentication:
 
     async def _matches(self, attempt: Attempt, user: User | None, password: str) -> bool:
         data = password.encode()
-        hashed = user.hash.encode() if user is not None else NOBODY
+        hashed = user.hash.encode() if user is not None and user.hash else NOBODY
         right = await self._threads.matches(data[:LONGEST_PASSWORD], hashed, first=attempt.trusted)
-        return user is not None and right and len(data) <= LONGEST_PASSWORD
+        return user is not None and bool(user.hash) and right and len(data) <= LONGEST_PASSWORD
 
-    # What is known
-
-    def _reload(self) -> None:
-        """Take up a changed users file; a broken one keeps what was known."""
-        try:
-            status = os.stat(self._path)  # noqa: PTH116 - at each request, and twice as quick
-            stamp = (status.st_mtime_ns, status.st_ino)
-        except OSError:
-            stamp = None
-        if stamp == self._stamp:
-            return
-        self._stamp = stamp
-        try:
-            self._users = read(self._path)
-        except UsersError as error:
-            log.error("users file not taken up", reason=error.message)
+    # What was right lately
 
     def _remembered(self, mark: bytes, user: User | None) -> bool:
         moment, hashed = self._good.get(mark, (0.0, ""))
-        return user is not None and hashed == user.hash and time.monotonic() - moment < REMEMBERED_SECONDS
+        return (
+            user is not None and bool(hashed) and hashed == user.hash and time.monotonic() - moment < REMEMBERED_SECONDS
+        )
 
     def _remember(self, mark: bytes, user: User) -> None:
         self._good[mark] = (time.monotonic(), user.hash)
@@ -216,18 +325,26 @@ class Authentication:
         while len(self._good) > MOST_REMEMBERED:
             self._good.popitem(last=False)
 
-    def _credentials(self, header: str | None) -> tuple[str, str]:
+    def _credentials(self, header: str) -> tuple[str, str]:
         """Return name and password.
 
         Credentials that are not HTTP Basic are counted, and no more: they cost a stranger nothing.
         """
-        if header is None:
-            raise Unauthenticated("credentials are needed: HTTP Basic with a user of this gateway")
         try:
             return basic_credentials(header)
         except ValueError:
             self.outcomes.labels("malformed").inc()
             raise Unauthenticated("the Authorization header is not HTTP Basic") from None
+
+
+def _is_bearer(header: str) -> bool:
+    """Return whether an Authorization header holds a token."""
+    return header[:7].lower() == "bearer "
+
+
+def _of_connection(given: Given) -> OtherLogin | None:
+    """Return what the connection says of who has opened it."""
+    return CertificateLogin(given.certificate) if given.certificate is not None else given.peer
 
 
 def _too_many_from_there() -> Withheld:

@@ -17,6 +17,8 @@ from gateway.cimi.edge import Edge
 from gateway.cimi.registry import type_of
 from gateway.errors import Invalid
 from gateway.http import errors
+from gateway.http.client_certificates import certificate_of
+from gateway.http.local_socket import Peer, peer_of
 from gateway.http.request import CONTENT_TYPES, JSON
 from gateway.http.sparing import SparingLog
 
@@ -92,6 +94,8 @@ class Connection(RequestHandler):
         "_quick",
         "_stalled",
         "_started",
+        "certificate",
+        "peer",
         "source",
     )
 
@@ -112,6 +116,10 @@ class Connection(RequestHandler):
         self._quick = quick
         self.source = b""
         """Scheme and address, which the meaning of a request's header fields depends on, too."""
+        self.certificate: bytes | None = None
+        """Certificate of the client in DER, which OpenSSL has verified."""
+        self.peer: Peer | None = None
+        """Who has connected by a socket of this host."""
         self._line: asyncio.Transport | None = None
         self._began = 0.0
         """Moment at which it was opened, the last answer ended, or the first byte of the next request came."""
@@ -131,8 +139,10 @@ class Connection(RequestHandler):
         assert isinstance(transport, asyncio.Transport)
         self._line = transport
         super().connection_made(transport)
+        self.peer = peer_of(transport.get_extra_info("socket"))
         scheme = "https" if transport.get_extra_info("sslcontext") is not None else "http"
-        self.source = f"{scheme} {self._address()}".encode()
+        self.certificate = certificate_of(transport)
+        self.source = f"{scheme} {self._address()} ".encode() + (self.certificate or b"")
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Count a client that hung up before it had its answer."""
@@ -212,6 +222,8 @@ class Connection(RequestHandler):
             line.abort()
 
     def _address(self) -> str:
+        if self.peer is not None:
+            return f"uid {self.peer.uid}"
         name = self.transport.get_extra_info("peername") if self.transport is not None else None
         return str(name[0]) if isinstance(name, tuple) else str(name)
 

@@ -80,6 +80,15 @@ class Door:
             listener.guard(self.admission)
             self._sites.append(_Site(self._runner, listener, self._connection, self._context, self._deadlines))
             await self._sites[-1].start()
+        self._keep_looking()
+
+    async def take(self, listener: Listener) -> None:
+        """Let in who connects to a socket of this host that listens already; the door must be open."""
+        listener.guard(self.admission)
+        self._sites.append(_Site(self._runner, listener, self._connection, None, self._deadlines))
+        await self._sites[-1].start()
+
+    def _keep_looking(self) -> None:
         period = min(LOOK_SECONDS, self._deadlines.headers / 4, self._deadlines.idle / 4)
         self._loop = self._supervision.keep(self._name, self._look, period, first_pause=period)
 

@@ -11,25 +11,24 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import structlog
 from aiohttp import web
 
 from drivers.supervision import Loop, Supervision
+from gateway import clock
 from gateway.cimi.documents import write_resource
 from gateway.cimi.edge import Edge
 from gateway.cimi.registry import type_of
-from gateway.errors import Invalid, MethodNotAllowed, TooManyRequests, Unavailable
-from gateway.http.authentication import Authentication
-from gateway.http.request import Context
-from gateway.orchestration.common.contract import Role
+from gateway.errors import Invalid, MethodNotAllowed
+from gateway.http.authentication import Authentication, Session
+from gateway.http.request import SESSION, Context
+from gateway.http.stream_places import StreamPlaces
 from gateway.orchestration.common.permissions import audience, demand
 from gateway.orchestration.monitoring.feed import Feed, Item
-from gateway.users import User
 
 PATH = "eventStream"
 JOB_LINES = "jobLines"
@@ -39,8 +38,6 @@ GATHER_SECONDS = 0.2
 AT_ONCE = 10
 """Readers woken between two turns of the event loop."""
 HEARTBEAT_SECONDS = 15.0
-AGAIN_AFTER = 30
-"""Seconds after which a refused reader is to try again."""
 MOST_BACKLOG = 1_048_576
 LONGEST_WAIT = 60.0
 SEND_BUFFER = 262_144
@@ -85,7 +82,7 @@ class Reader:
 
     view: View
     request: web.Request
-    user: User | None
+    session: Session | None
     waiting: deque[bytes] = field(default_factory=deque)
     backlog: int = 0
     since: float = 0.0
@@ -141,6 +138,7 @@ class EventStream:
         self.dropped = 0
         """Readers that were disconnected because they did not keep up."""
         feed.take(self._take)
+        authentication.watch(self._show_out)
 
     def start(self) -> None:
         """Begin to deliver what happens from now on."""
@@ -218,11 +216,14 @@ class EventStream:
         if reader.request.transport is not None:
             reader.request.transport.abort()
 
-    async def _heartbeat(self) -> None:
-        """Tell a dead connection from a quiet one, and look whether the user may still read."""
+    def _show_out(self) -> None:
+        """End the streams of those who may not read as they did: a user, a role, a password or a token has changed."""
         for reader in self._every():
-            if reader.user is not None and self._authentication.user(reader.user.name) != reader.user:
+            if reader.session is not None and not self._authentication.holds(reader.session):
                 reader.close()
+
+    async def _heartbeat(self) -> None:
+        """Tell a dead connection from a quiet one."""
         await self._hand_out(HEARTBEAT, self._every())
 
     # One reader
@@ -240,7 +241,7 @@ class EventStream:
         caller = context.caller
         last = _last_event_id(request, context)
         view = View(audience(caller), context.edge, context.media, _wants_lines(context))
-        reader = Reader(view, request, self._authentication.user(caller.user))
+        reader = Reader(view, request, request.get(SESSION))
         response = web.StreamResponse(headers=_headers(context))
         response.content_type, response.charset = "text/event-stream", "utf-8"
         await response.prepare(request)
@@ -250,12 +251,16 @@ class EventStream:
         await self._deliver()
         newest = self._told
         self._readers.setdefault(view, set()).add(reader)
+        self._show_out()
+        over = _at_the_end(reader)
         try:
             with contextlib.suppress(ConnectionResetError):
                 await self._catch_up(response, view, last, newest)
                 await self._follow(response, reader)
                 await response.write_eof()
         finally:
+            if over is not None:
+                over.cancel()
             self._readers[view].discard(reader)
             if not self._readers[view]:
                 del self._readers[view]
@@ -287,6 +292,15 @@ class EventStream:
             data = reader.taken()
             if data and not reader.closing:
                 await response.write(data)
+
+
+def _at_the_end(reader: Reader) -> asyncio.TimerHandle | None:
+    """Have the stream end when the reader's token does; None for who reads without one that ends."""
+    token = reader.session.entry.token if reader.session is not None else None
+    if token is None or token.expires is None:
+        return None
+    seconds = (token.expires - clock.now()).total_seconds()
+    return asyncio.get_running_loop().call_later(max(0.0, seconds), reader.close)
 
 
 def _latest(items: list[Item]) -> list[Item]:
@@ -327,52 +341,3 @@ def _bound_buffer(request: web.Request) -> None:
     connection = request.transport.get_extra_info("socket") if request.transport is not None else None
     if connection is not None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
-
-
-# Places of readers
-
-
-class StreamPlaces:
-    """The places of readers: ``most`` in all and ``most_per_user``, and one more for an admin who has none yet.
-
-    ``of_project`` says how many all users of a project have together; None is without a bound.
-    """
-
-    def __init__(
-        self, most: int, most_per_user: int, of_project: Callable[[str], int | None] = lambda _project: None
-    ) -> None:
-        self._most = most
-        self._most_per_user = most_per_user
-        self._of_project = of_project
-        self._of: Counter[str] = Counter()
-        self._projects: Counter[str] = Counter()
-
-    @contextmanager
-    def place(self, user: str, role: Role, project: str) -> Iterator[None]:
-        """Keep a place for a reader. Raises TooManyRequests when the user or the project has all of theirs.
-
-        Raises Unavailable when all are taken.
-        """
-        if self._of[user] >= self._most_per_user:
-            reason = f"you read the event stream {self._most_per_user} times already; close one of them"
-            raise TooManyRequests(reason, retry_after=AGAIN_AFTER)
-        most = self._of_project(project)
-        if most is not None and self._projects[project] >= most:
-            reason = f"the quota event_streams of this project is full: {self._projects[project]} of {most} are used"
-            raise TooManyRequests(reason, retry_after=AGAIN_AFTER)
-        reserved = role is Role.ADMIN and not self._of[user]
-        if self._of.total() >= self._most and not reserved:
-            raise Unavailable(f"{self._most} readers are connected already; try again later", retry_after=AGAIN_AFTER)
-        with _counted(self._of, user), _counted(self._projects, project):
-            yield
-
-
-@contextmanager
-def _counted(counter: Counter[str], name: str) -> Iterator[None]:
-    counter[name] += 1
-    try:
-        yield
-    finally:
-        counter[name] -= 1
-        if not counter[name]:
-            del counter[name]

@@ -21,6 +21,8 @@ from gateway.http.request import header
 
 HOST = re.compile(r"[A-Za-z0-9.\-_]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
 LONGEST_ADDRESS = 64
+THIS_HOST = "this host"
+"""Where requests come from that come by the socket of this host."""
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods that change nothing (RFC 9110, 9.2.1)."""
 FOREIGN_SITES = frozenset({"cross-site", "same-site"})
@@ -99,6 +101,8 @@ def _forwarded(request: web.Request, scheme: str, host: str) -> tuple[str, str]:
 
 def address_of(request: web.Request, trusted: tuple[str, ...]) -> str:
     """Return the address that asks, by the word of a trusted proxy where there is one, without a port."""
+    if getattr(request.protocol, "peer", None) is not None:
+        return THIS_HOST
     said = _said(request, "for", "X-Forwarded-For") if trusted and _is_trusted(request.remote, trusted) else ""
     return host_of(said[:LONGEST_ADDRESS] or request.remote or "")
 

@@ -2,8 +2,8 @@
 
 Who asks, in which format and by which URIs, follows from the text of the header fields and the connection; what is read
 follows from the text of the URL. Both are remembered as all the checks of ``server.py`` have found them, by their exact
-text. Looked up each time is what may change: whether the password is still right and which role its user has, and
-whether the answer still holds. All else goes the long way.
+text. Looked up each time is what may change: whether the password or token is still right and which role its user has
+in the project, and whether the answer still holds. All else goes the long way.
 """
 
 from __future__ import annotations
@@ -24,13 +24,12 @@ from gateway import clock
 from gateway.cimi.query import decisive
 from gateway.cimi.registry import CLOUD_ENTRY_POINT, bytes_at, collection_at, type_at
 from gateway.errors import NotAcceptable
-from gateway.http.authentication import Authentication, Login
+from gateway.http.authentication import Authentication, Given, Login
 from gateway.http.connection import ON_EVERY_ANSWER, Connection
 from gateway.http.metrics import Metrics, target_of
 from gateway.http.remembered import Key, Memory, Remembered
 from gateway.http.request import CONTENT_TYPES, Context, answer_format, fresh_id, header, names_tag
 from gateway.http.shares import UserShares
-from gateway.orchestration.common.contract import Caller
 from gateway.orchestration.common.permissions import rights
 
 MOST_HEADS = 1000
@@ -47,6 +46,8 @@ class Head:
     """The meaning of the header fields of a request."""
 
     login: Login
+    project: str | None
+    """Name of the project that is chosen."""
     base: str
     media: str
     version: str
@@ -91,18 +92,21 @@ class QuickReads:
         line, head = self._lines.get(request.raw_path), self._heads.get(self._digest(request, connection))
         if line is None or head is None:
             return None
-        user = self._authentication.remembered(head.login)
-        if user is None or self._shares.has_much(user[0]) or self._shares.is_bounded(user[0]):
+        session = self._authentication.remembered(head.login, head.project)
+        if session is None:
+            return None
+        user, project = session.standing.user, session.standing.project
+        if self._shares.has_much(user) or self._shares.is_bounded(project):
             return None
         media = line.media or head.media
-        shown_to = rights(Caller(user[0], user[1], user[0]))
+        shown_to = rights(session.standing)
         answer = self._memory.get(Key(line.target, shown_to, media, head.base, line.query))
         if answer is None:
             return None
         status, data = self._written(head, media, answer)
         took = time.perf_counter() - began
         self._metrics.answered_quickly(line.counted, status, took)
-        self._shares.add(user[0], took)
+        self._shares.add(user, took)
         return data
 
     def learn(self, request: web.Request, context: Context, path: str) -> None:
@@ -115,17 +119,18 @@ class QuickReads:
             return
         connection = request.protocol
         assert isinstance(connection, Connection)
-        login = self._authentication.login_of(request.headers.get("Authorization"))
+        given = Given.of(request, context.caller.address)
+        login = self._authentication.login_of(given)
         if login is None:
             return
         try:
             media = answer_format(header(request, "Accept"), None)
         except NotAcceptable:
             return
-        given = request.headers.get("X-Request-ID")
+        named = request.headers.get("X-Request-ID")
         tags = header(request, "If-None-Match")
-        own_id = context.request_id if given == context.request_id else None
-        head = Head(login, context.edge.base, media, context.version, own_id, tags)
+        own_id = context.request_id if named == context.request_id else None
+        head = Head(login, given.project, context.edge.base, media, context.version, own_id, tags)
         _remember(self._heads, self._digest(request, connection), head, MOST_HEADS)
         wanted = next((context.media for name, _ in context.parameters if name == "$format"), None)
         line = Line(target, wanted, decisive(context.parameters), target_of(target))
@@ -148,7 +153,7 @@ class QuickReads:
             )
         fields = (
             f"{start}Date: {self._now()}\r\nServer: {ON_EVERY_ANSWER['Server']}\r\n"
-            f"CIMI-Specification-Version: {head.version}\r\nVary: Accept, Authorization\r\n"
+            f"CIMI-Specification-Version: {head.version}\r\nVary: Accept, Authorization, CIMI-Project\r\n"
             f"X-Request-ID: {head.request_id or fresh_id()}\r\n{OWN_FIELDS}\r\n"
         )
         return status, fields.encode() + body

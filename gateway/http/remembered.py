@@ -35,7 +35,7 @@ class Key(NamedTuple):
     """The question: what, by which rights, in which format and dialect, with which URIs, and the rest of the query."""
 
     target: str
-    rights: tuple[str, str]
+    rights: tuple[str, str, bool]
     media: str
     base: str
     query: Any = ""

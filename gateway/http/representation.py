@@ -151,7 +151,8 @@ class Representations:
     def wire(self, context: Context, resource: Resource) -> Shape:
         """Return a resource as it goes out, with all operations that the caller may do now."""
         declared = type_of(resource.kind)
-        verbs = self._services[resource.kind].operations(context.caller, resource)
+        reads_only = context.caller.reads_only
+        verbs = () if reads_only else self._services[resource.kind].operations(context.caller, resource)
         document = resource.document
         if declared is CLOUD_ENTRY_POINT:
             base = context.edge.base
@@ -195,7 +196,7 @@ class Representations:
             if part.effort.full or (options.expand and part.effort.exhausted):
                 part.lasting = False
                 break
-        verbs = service.collection_operations(context.caller, parent)
+        verbs = () if context.caller.reads_only else service.collection_operations(context.caller, parent)
         wire = context.edge.collection(declared, path, items, page.count, verbs)
         if selection.own is not None:
             wire = {name: value for name, value in wire.items() if name in selection.own}

@@ -11,6 +11,7 @@ import random
 import re
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus
 
 from aiohttp import web
@@ -28,10 +29,14 @@ from gateway.errors import (
     UnsupportedMediaType,
     UriTooLong,
 )
+from gateway.http.authentication import Session
 from gateway.orchestration.common.contract import Caller, Part
 from gateway.orchestration.common.resource_service import ResourceService
 
 READS = ("GET", "HEAD")
+# The aiohttp of Debian 13 has no keys of requests: a name serves there.
+SESSION = web.RequestKey("session", Session) if TYPE_CHECKING or hasattr(web, "RequestKey") else "session"
+"""Key of who makes a request, for what goes on for longer than its answer."""
 LONGEST_URL = 8192
 MOST_PARAMETERS = 256
 MOST_HEADER_BYTES = 65_536

@@ -18,7 +18,7 @@ from gateway.cimi.registry import CLOUD_ENTRY_POINT, bytes_at, canonical
 from gateway.errors import Forbidden, NotAcceptable, NotFound, RequestTimeout, Unauthenticated, Unavailable
 from gateway.http import description, errors, event_stream
 from gateway.http.audit import Audit
-from gateway.http.authentication import Authentication
+from gateway.http.authentication import Authentication, Given
 from gateway.http.connection import Connection
 from gateway.http.event_stream import EventStream
 from gateway.http.handlers import Handlers
@@ -30,6 +30,7 @@ from gateway.http.remembered import Memory
 from gateway.http.request import (
     JSON,
     READS,
+    SESSION,
     Context,
     Parameters,
     Wire,
@@ -80,7 +81,7 @@ async def _add_own_headers(request: web.Request, response: web.StreamResponse) -
     wire = request.get(WIRE)
     if wire is not None:
         response.headers["CIMI-Specification-Version"] = wire.version
-        response.headers["Vary"] = "Accept, Authorization"
+        response.headers["Vary"] = "Accept, Authorization, CIMI-Project"
         response.headers["X-Request-ID"] = wire.request_id
 
 
@@ -251,6 +252,8 @@ class Server:
             query = tuple(pair for pair in query if pair[0] != "$expand")
         if unacceptable is not None:
             raise unacceptable
+        if caller.reads_only and request.method not in READS:
+            raise Forbidden("this token only reads")
         demand_unencoded(request)
         demand_own_origin(request, wire.edge.base, self._settings.names, self._settings.origins)
         version = version_of(request, wire.edge.dialect)
@@ -270,16 +273,15 @@ class Server:
 
     async def _caller(self, request: web.Request, identity: str, path: str | None) -> Caller:
         """Return who asks. Raises Unauthenticated or TooManyRequests."""
-        given = request.headers.get("Authorization")
-        address = address_of(request, self._settings.trusted_proxies)
+        given = Given.of(request, address_of(request, self._settings.trusted_proxies))
         public = self._settings.public_entry_point and path is not None and path.rstrip("/") in PUBLIC
-        if given is None and public and request.method in READS:
+        if given.is_nobody and public and request.method in READS:
             return Caller("", Role.VIEWER, "", identity)
         try:
-            user, role = await self._authentication.authenticate(given, address)
+            session = request[SESSION] = await self._authentication.authenticate(given)
         except UnicodeEncodeError:
             raise Unauthenticated("the user name or the password is wrong") from None
-        return Caller(user, role, user, identity, address=address)
+        return session.caller(identity, given.address)
 
 
 async def _nothing(_request: web.Request, _context: Context) -> web.StreamResponse:

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from gateway.config import ConfigError, ServerSettings
 from gateway.errors import GatewayError
+from gateway.http.client_certificates import ClientCertificates
 from gateway.private_files import demand_private
 
 log = structlog.get_logger("tls")
@@ -23,19 +24,29 @@ class TlsError(ConfigError):
 
 
 class Certificate:
-    """A PEM certificate chain and its key. ``context`` is the listener's, for as long as it listens.
+    """A PEM certificate chain and its key, and the certificates by which clients come in.
 
-    Each handshake takes the context that was loaded last: so a new certificate counts for new connections, and a bad
-    one touches nothing.
+    ``context`` is the listener's, for as long as it listens. Each handshake takes the context that was loaded last: so
+    a new certificate counts for new connections, and a bad one touches nothing.
     """
 
-    def __init__(self, chain: Path, key: Path) -> None:
-        """Load both. Raises TlsError or ExposedFile."""
+    def __init__(self, chain: Path, key: Path, authorities: str = "", directory: str = "") -> None:
+        """Load both, and the certificates by which clients come in. Raises TlsError or ExposedFile."""
         self._chain = chain
         self._key = key
-        self._current = _loaded(chain, key)
-        self.context = _loaded(chain, key)
+        self._of_clients = (authorities, directory)
+        self._clients, self._current = self._load()
+        _, self.context = self._load()
         self.context.sni_callback = self._choose
+
+    def _load(self) -> tuple[ClientCertificates, ssl.SSLContext]:
+        clients, context = ClientCertificates.load(*self._of_clients), _loaded(self._chain, self._key)
+        clients.ask_for(context)
+        return clients, context
+
+    def user(self, certificate: bytes) -> str | None:
+        """Return the name of the user of a client's certificate in DER; None for nobody's."""
+        return self._clients.user(certificate)
 
     def _choose(self, connection: ssl.SSLObject | ssl.SSLSocket, _name: str | None, _context: ssl.SSLContext) -> None:
         connection.context = self._current
@@ -43,7 +54,7 @@ class Certificate:
     async def reload(self) -> None:
         """Take up new files for new connections; of those that cannot be used the log tells, and the old ones stay."""
         try:
-            self._current = await asyncio.to_thread(_loaded, self._chain, self._key)
+            self._clients, self._current = await asyncio.to_thread(self._load)
         except GatewayError as error:
             log.error("certificate not taken up, the old one stays", reason=error.message)
         else:
@@ -54,13 +65,15 @@ def configured_certificate(server: ServerSettings) -> Certificate | None:
     """Return the certificate of the configuration, None for plain HTTP. Raises TlsError or ExposedFile."""
     if not server.tls_certificate:
         return None
-    return Certificate(Path(server.tls_certificate), Path(server.tls_key))
+    chain, key = Path(server.tls_certificate), Path(server.tls_key)
+    return Certificate(chain, key, server.tls_client_ca, server.tls_client_certificates)
 
 
 def _loaded(chain: Path, key: Path) -> ssl.SSLContext:
     _check_chain(chain)
     _check_key(key)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
         context.load_cert_chain(chain, key, password=lambda: "")
     except ssl.SSLError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gateway.jobs.records import unnest
+from gateway.orchestration.access.changes import keep_an_admin
 from gateway.orchestration.common.containment import MEMBER_KINDS, MEMBERSHIPS
 from gateway.orchestration.common.references import empty_references
 from gateway.orchestration.monitoring.aspects import METERED
@@ -34,6 +35,7 @@ def commit_rules(recorder: Recorder, quotas: Quotas) -> tuple[Rule, ...]:
             "references to what is deleted are emptied: also to what the rules before deleted",
             of_removals=True,
         ),
+        Rule(keep_an_admin, "nobody could let anybody in where no admin is left", kinds=frozenset({"User"})),
         Rule(unnest, "a Job that is deleted is named by no other", kinds=frozenset({"Job"}), of_removals=True),
         Rule(recorder.record, "events tell of all changes of the transaction, those of the rules before included"),
         Rule(

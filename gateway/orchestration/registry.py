@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gateway.cimi.registry import TYPES
 from gateway.jobs.plan import StepRegistry
+from gateway.orchestration.access.family import FAMILY as ACCESS
 from gateway.orchestration.addresses.family import FAMILY as ADDRESSES
 from gateway.orchestration.attachments.family import FAMILY as ATTACHMENTS
 from gateway.orchestration.common.containment import MEMBERSHIPS
@@ -22,6 +23,7 @@ from gateway.orchestration.machines.family import FAMILY as MACHINES
 from gateway.orchestration.monitoring.family import FAMILY as MONITORING
 from gateway.orchestration.networks.family import FAMILY as NETWORKS
 from gateway.orchestration.ports.family import FAMILY as PORTS
+from gateway.orchestration.quotas.family import FAMILY as QUOTAS
 from gateway.orchestration.snapshots.family import FAMILY as SNAPSHOTS
 from gateway.orchestration.systems.family import FAMILY as SYSTEMS
 from gateway.orchestration.systems.members import MemberService
@@ -29,6 +31,7 @@ from gateway.orchestration.volumes.family import FAMILY as VOLUMES
 
 FAMILIES: tuple[Family, ...] = (
     ENTRY_POINT,
+    ACCESS,
     JOBS,
     MONITORING,
     CREDENTIALS,
@@ -44,6 +47,7 @@ FAMILIES: tuple[Family, ...] = (
     SNAPSHOTS,
     MACHINES,
     SYSTEMS,
+    QUOTAS,
 )
 STEPS: tuple[type[Step], ...] = tuple(step for family in FAMILIES for step in family.steps)
 

@@ -47,14 +47,14 @@ class OfflineStore:
 
     def job(self, path: str) -> OfflineJob | None:
         """Return the Job at a path, by the primary key; None when there is none."""
-        sql = "SELECT path, project, created, document FROM resources WHERE path = ? AND kind = 'Job'"
+        sql = f"SELECT path, {self._project}, created, document FROM resources WHERE path = ? AND kind = 'Job'"  # noqa: S608
         row = self._connection.execute(sql, (path,)).fetchone()
         return _job(row) if row is not None else None
 
     def newest_jobs(self, most: int) -> Iterator[OfflineJob]:
         """Return the newest Jobs first; by the index of the order in collections."""
         sql = (
-            "SELECT path, project, created, document FROM resources WHERE kind = 'Job' AND parent = '' "
+            f"SELECT path, {self._project}, created, document FROM resources WHERE kind = 'Job' AND parent = '' "  # noqa: S608
             "ORDER BY created DESC LIMIT ?"
         )
         return map(_job, self._connection.execute(sql, (most,)))
@@ -96,6 +96,18 @@ class OfflineStore:
         rows = self._connection.execute(sql, (log, position, most)).fetchall()
         return [(number, time, json.loads(document)) for number, time, document in rows]
 
+    @property
+    def has_users(self) -> bool:
+        """Whether the users are in the store: they are from the first start on of a gateway that keeps them there."""
+        sql = "SELECT 1 FROM resources WHERE kind = 'User' LIMIT 1"
+        return self._connection.execute(sql).fetchone() is not None
+
+    @property
+    def _project(self) -> str:
+        """The column of what a resource belongs to: stores of before there were projects have it by another name."""
+        names = {row[1] for row in self._connection.execute("PRAGMA table_info(resources)")}
+        return "project" if "project" in names else "owner"
+
     def newest_audit_position(self) -> int:
         """Return the position of the newest entry of the audit log, 0 when it never had one; by the primary key."""
         row = self._connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'audit'").fetchone()
@@ -117,7 +129,8 @@ class OfflineStore:
 
     def owned_by(self, user: str) -> Owned:
         """Return how much in the store is a user's; all resources and events are looked at."""
-        (resources,) = self._connection.execute("SELECT count(*) FROM resources WHERE project = ?", (user,)).fetchone()
+        sql = f"SELECT count(*) FROM resources WHERE {self._project} = ?"  # noqa: S608
+        (resources,) = self._connection.execute(sql, (user,)).fetchone()
         (events,) = self._connection.execute("SELECT count(*) FROM events WHERE audience = ?", (user,)).fetchone()
         return Owned(resources, events)
 

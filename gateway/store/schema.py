@@ -60,6 +60,20 @@ def lock(path: Path) -> IO[bytes]:
     return handle
 
 
+def is_locked(path: Path) -> bool:
+    """Return whether a gateway has the store open. Raises StoreError where nobody may look."""
+    try:
+        with path.with_name(path.name + ".lock").open("rb") as handle:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    except OSError as error:
+        raise StoreError(f"{path} cannot be looked at: {error.strerror}; root and the gateway's user may") from None
+    return False
+
+
 def migrate(path: Path, sealing: Sealing) -> dict[str, int]:
     """Bring the file to the newest version, after a backup copy beside it when it holds data of an older one.
 

@@ -57,6 +57,18 @@ class ApiClient:
     user: str = "admin"
     media: str = "json"
     password: str = "secret"
+    token: str = ""
+    """Sent as Bearer, in place of the password."""
+    project: str = ""
+    """Sent as CIMI-Project."""
+
+    @property
+    def credentials(self) -> dict[str, str]:
+        """What each request says of who makes it."""
+        said = {"CIMI-Project": self.project} if self.project else {}
+        if self.token:
+            return {**said, "Authorization": f"Bearer {self.token}"}
+        return {**said, "Authorization": basic_auth(self.user, self.password)} if self.user else said
 
     async def request(self, method: str, url: str = "", data: Body | None = None, **headers: str) -> Answer:
         """Header names are written with underlines: ``If_Match``."""
@@ -66,8 +78,7 @@ class ApiClient:
         if isinstance(data, dict):
             sent["Content-Type"] = "application/json"
         target = URL(url if url.startswith(("http://", "https://")) else self.base + url, encoded=True)
-        if self.user:
-            sent["Authorization"] = basic_auth(self.user, self.password)
+        sent.update(self.credentials)
         async with self.session.request(method, target, data=body, headers=sent, allow_redirects=False) as answer:
             known = {name.lower(): value for name, value in answer.headers.items()}
             return Answer(answer.status, known, await answer.text(errors="replace"))

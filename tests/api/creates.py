@@ -13,7 +13,7 @@ from gateway.cimi.references import schema_fields
 from gateway.cimi.registry import CREATE_SCHEMAS, TYPES
 from gateway.cimi.resource_type import Action, ResourceType
 from tests.api.client import ACTION, Answer, ApiClient
-from tests.api.world import CATALOGUE, World
+from tests.api.world import MADE_BY_ADMINS, World
 from tests.api.xml_documents import as_xml
 
 MEDIA = ("json", "xml")
@@ -47,7 +47,7 @@ class Create:
 
     async def request(self, world: World, media: str) -> Request:
         """A request that can be granted now."""
-        client = world.admin if self.kind in CATALOGUE else world.owner
+        client = world.admin if self.kind in MADE_BY_ADMINS else world.owner
         url, document = await self._url(world), await self._document(world)
         root, members = self._form()
         body = document if media == "json" else as_xml(root, members, document)

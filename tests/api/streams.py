@@ -6,12 +6,11 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import aiohttp
 
-from demo.basic_auth import basic_auth
 from tests.api.client import ApiClient
 from tests.patience import PATIENCE
 
@@ -63,7 +62,7 @@ class Stream:
 async def listening(
     client: ApiClient, query: str = "", *, password: str = "secret", **headers: str
 ) -> AsyncIterator[Stream]:
-    sent = {"Authorization": basic_auth(client.user, password), "Accept": "text/event-stream"}
+    sent = {**replace(client, password=password).credentials, "Accept": "text/event-stream"}
     sent.update({name.replace("_", "-"): value for name, value in headers.items()})
     async with client.session.get(f"{client.base}eventStream{query}", headers=sent) as answer:
         assert answer.status == 200, await answer.text()

@@ -6,7 +6,6 @@ import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -17,16 +16,12 @@ from gateway.jobs.records import plan_from_document, plan_to_document
 from gateway.orchestration.common.contract import Caller, Role
 from gateway.orchestration.monitoring.audit_log import write_to_journal
 from gateway.store.audit import AuditEntry
+from tests.api.audits import audited
 from tests.api.client import ApiClient
 
 Client = Callable[..., ApiClient]
 CONFIGURATION = {"name": "small", "cpu": 1, "memory": 65536}
 CREDENTIAL = {"credentialTemplate": {"userName": "ops", "password": "hunter2"}}
-
-
-async def audited(gateway: Gateway) -> list[dict[str, Any]]:
-    rows = await gateway.store.fetch("SELECT stranger, entry FROM audit ORDER BY position")
-    return [{"stranger": stranger, **json.loads(entry)} for stranger, entry in rows]
 
 
 @pytest.mark.parametrize("media", ["json", "xml"])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
-from pathlib import Path
 from xml.etree import ElementTree
 
 import aiohttp
@@ -13,12 +12,12 @@ import pytest
 
 from demo.basic_auth import basic_auth
 from drivers.memory import MemoryDriver
-from gateway import users
 from gateway.app import Gateway
 from gateway.http import event_stream
 from gateway.orchestration.monitoring.occurrences import alarm
 from gateway.orchestration.monitoring.recorder import tell
-from tests.api.client import HASH, ApiClient
+from tests.api.accounts import remove
+from tests.api.client import ApiClient
 from tests.api.streams import Message, listening
 from tests.patience import PATIENCE, eventually
 
@@ -156,15 +155,9 @@ async def test_a_quiet_stream_has_a_heartbeat(
     raise AssertionError("no heartbeat")
 
 
-async def test_a_user_who_is_taken_away_is_cut_off(
-    admin: ApiClient, client: Client, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(event_stream, "HEARTBEAT_SECONDS", 0.05)
-    await gateway.stream.stop()
-    gateway.stream.start()
+async def test_a_user_who_is_taken_away_is_cut_off(client: Client, gateway: Gateway) -> None:
     async with listening(client("operator")) as stream:
-        left = {"admin": users.User("admin", "admin", HASH)}
-        await asyncio.to_thread(users.write, Path(gateway.settings.auth.users_file), left)
+        await remove(gateway, "operator")
         with pytest.raises(EOFError):
             await stream.until(lambda _message: False)
 

@@ -121,6 +121,25 @@ async def test_every_attribute_of_every_type_is_described(described: dict[str, A
         )
 
 
+def inner_structures(schema: dict[str, Any], where: str) -> Iterator[str]:
+    """Name the places in a schema where a structure or an enumeration stands that generators make a type of."""
+    places = [(f"{where}.{name}", part) for name, part in schema.get("properties", {}).items()]
+    places += [(f"{where}[]", schema[name]) for name in ("items", "additionalProperties") if name in schema]
+    for place, part in places:
+        if isinstance(part, dict):
+            if part.get("type") == "object" or "enum" in part:
+                yield place
+            yield from inner_structures(part, place)
+
+
+async def test_structures_are_shared_so_that_generated_clients_have_few_types(described: dict[str, Any]) -> None:
+    schemas = described["components"]["schemas"]
+    assert [place for name, schema in schemas.items() for place in inner_structures(schema, name)] == []
+    assert len(schemas) < 300
+    assert schemas["Machine"]["properties"]["disks"]["$ref"] == "#/components/schemas/Reference"
+    assert schemas["Machine"]["properties"]["properties"]["$ref"] == "#/components/schemas/Properties"
+
+
 async def test_secrets_are_taken_and_never_shown(described: dict[str, Any]) -> None:
     schemas = described["components"]["schemas"]
     assert schemas["CredentialTemplateCreate"]["properties"]["password"]["writeOnly"]

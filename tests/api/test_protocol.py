@@ -98,7 +98,7 @@ async def test_nothing_acceptable_is_406(admin: ApiClient, accept: str) -> None:
 async def test_the_first_format_counts_whatever_its_case(admin: ApiClient) -> None:
     answer = await admin.get("?$format=XmL&$format=json", Accept="application/json")
     assert answer.headers["content-type"].startswith("application/xml")
-    assert answer.headers["vary"] == "Accept, Authorization"
+    assert answer.headers["vary"] == "Accept, Authorization, CIMI-Project"
 
 
 async def test_format_overrides_accept(admin: ApiClient) -> None:
@@ -315,7 +315,8 @@ async def test_a_viewer_changes_nothing(client: Callable[..., ApiClient], image:
     viewer = client("viewer")
     assert "operations" not in await viewer.document("machines")
     for declared in TYPES.values():
-        if declared.addable and declared.parent is None:
+        # Who may only read may have programs that read.
+        if declared.addable and declared.parent is None and declared.kind != "Token":
             body: dict[str, object] = {declared.template: {}} if declared.template else {"name": "x"}
             assert (await viewer.post(declared.segment, body)).status == 403, declared.kind
 

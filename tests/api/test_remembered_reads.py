@@ -11,12 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from drivers.memory import MemoryDriver
-from gateway import users
 from gateway.app import Gateway
 from gateway.http.quick_reads import QuickReads
 from gateway.http.remembered import Key, Memory, Remembered
-from gateway.users import User
-from tests.api.client import HASH, ROLES, Answer, ApiClient
+from tests.api.accounts import remove, set_hash, set_role
+from tests.api.client import HASH, Answer, ApiClient
 from tests.api.raw_http import AUTHORIZATION, connect
 
 pytestmark = pytest.mark.slow
@@ -164,17 +163,12 @@ async def test_the_operations_that_a_role_may_do_change_with_the_role(
     operator = client("operator")
     made = await operator.post("machines", operator.machine(image), Prefer="wait=30")
     urls = (made.location, "machines", "machines?$expand=disks", f"{made.location}/disks")
-    file = gateway.authentication._path
     for role in ("viewer", "operator", "admin", "viewer", "admin", "operator"):
-        await asyncio.to_thread(users.write, file, {**_known(), "operator": User("operator", role, HASH)})
+        await set_role(gateway, "operator", role)
         for url in urls:
             await same_as_fresh(memory, gateway, operator, url)
         assert ("operations" in (await operator.document(made.location))) == (role != "viewer")
     assert memory.quick > 0
-
-
-def _known() -> dict[str, User]:
-    return {name: User(name, role, HASH) for name, role in ROLES.items()}
 
 
 async def test_a_password_that_was_changed_opens_nothing_that_is_remembered(
@@ -183,8 +177,7 @@ async def test_a_password_that_was_changed_opens_nothing_that_is_remembered(
     for _ in range(3):
         assert (await admin.get(machine)).status == 200
     assert memory.quick > 0
-    changed = User("admin", "admin", HASH.replace(HASH[-4:], "abcd"))
-    await asyncio.to_thread(users.write, gateway.authentication._path, {**_known(), "admin": changed})
+    await set_hash(gateway, "admin", HASH.replace(HASH[-4:], "abcd"))
     assert (await admin.get(machine)).status == 401
 
 
@@ -195,9 +188,7 @@ async def test_a_user_who_was_removed_reads_nothing_that_is_remembered(
     for _ in range(3):
         assert (await viewer.get("machineImages")).status == 200
     assert memory.quick > quick
-    await asyncio.to_thread(
-        users.write, gateway.authentication._path, {name: user for name, user in _known().items() if name != "viewer"}
-    )
+    await remove(gateway, "viewer")
     assert (await viewer.get("machineImages")).status == 401
 
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from demo.basic_auth import basic_auth
-from gateway import users
-from gateway.config import Settings
+from gateway.app import Gateway
 from gateway.orchestration.common.contract import Role
 from gateway.orchestration.common.permissions import granted
+from tests.api.accounts import set_role, user_of
 from tests.api.client import ACTION, Answer, ApiClient
 from tests.api.routes import METHODS, OF_RESOURCES, PUBLIC, ROUTES, Route
 from tests.api.world import CATALOGUE, World
@@ -79,19 +76,17 @@ async def asked(client: ApiClient, method: str, url: str, body: dict[str, Any] |
     more = {"Content_Type": "application/octet-stream"} if isinstance(body, bytes) else {}
     if not url.endswith("/eventStream") or method != "GET":
         return await client.request(method, url, body, Prefer="wait=30", **more)
-    headers = {"Authorization": basic_auth(client.user, client.password)} if client.user else {}
-    async with client.session.get(url, headers=headers) as answer:
+    async with client.session.get(url, headers=client.credentials) as answer:
         return Answer(answer.status, {}, "")
 
 
 @asynccontextmanager
-async def role_of(settings: Settings, user: str, role: Role) -> AsyncIterator[None]:
+async def role_of(gateway: Gateway, user: str, role: Role) -> AsyncIterator[None]:
     """The user has another role, and what was theirs is still theirs."""
-    path = Path(settings.auth.users_file)
-    known = users.read(path)
-    await asyncio.to_thread(users.write, path, {**known, user: replace(known[user], role=role.value)})
+    former = (await user_of(gateway, user)).document["role"]
+    await set_role(gateway, user, role)
     yield
-    await asyncio.to_thread(users.write, path, known)
+    await set_role(gateway, user, former)
 
 
 def in_order() -> list[tuple[Route, str]]:
@@ -107,12 +102,12 @@ def in_order() -> list[tuple[Route, str]]:
 
 @pytest.mark.parametrize("role", Role)
 async def test_a_role_may_do_what_is_granted_to_it_and_nothing_else(
-    world: World, settings: Settings, ask: Callable[[ApiClient], Ask], role: Role
+    world: World, gateway: Gateway, ask: Callable[[ApiClient], Ask], role: Role
 ) -> None:
     """The same resources, and each role as their owner: so nothing but the role decides."""
     refused: dict[str, bool] = {}
     wrong = []
-    async with role_of(settings, world.owner.user, role):
+    async with role_of(gateway, world.owner.user, role):
         for route, method in in_order():
             status = await ask(world.owner)(route, method)
             may = granted(role, *route.needs(method))

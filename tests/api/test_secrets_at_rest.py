@@ -46,8 +46,8 @@ from tests.web_server import WebServer, serving
 
 pytestmark = pytest.mark.slow
 
-NO_SECRETS = {"macAddress"}
-"""Shown elsewhere than where it was sent."""
+NO_SECRETS = {"macAddress", "inherits"}
+"""Shown elsewhere than where it was sent, or nothing that could be shown."""
 MEDIA = ("json", "xml")
 
 
@@ -67,9 +67,9 @@ def test_every_type_that_takes_secrets_is_tried_with_all_of_them() -> None:
         names = set(write_only(schema_fields(CREATE_SCHEMAS.get(kind, declared.schema)))) - NO_SECRETS
         if names and declared.addable:
             taking[kind] = names
-    assert set(taking) == set(DOCUMENTS)
+    assert set(taking) == {*DOCUMENTS, "User"}
     assert set().union(*taking.values()) == {"userData", "password"}
-    assert {kind for kind in taking if TYPES[kind].editable} - {"Machine", "System"} == set(EDITS)
+    assert {kind for kind in taking if TYPES[kind].editable} - {"Machine", "System", "User"} == set(EDITS)
 
 
 @pytest.fixture
@@ -111,6 +111,20 @@ async def test_a_create_leaves_no_secret(
     job = await client("admin").ended(answer.job)
     assert job["state"] == "SUCCESS", job
     await demand_absent(gateway.settings, secrets, "after its Job")
+    demand_unlogged(lines, secrets)
+
+
+@pytest.mark.parametrize("media", MEDIA)
+async def test_the_password_of_a_user_is_nowhere(
+    media: str, gateway: Gateway, client: Callable[..., ApiClient], lines: list[Any]
+) -> None:
+    admin, secrets = client("admin", media), forms(password("made")) | forms(password("changed"))
+    wish = {"name": "ann", "role": "viewer", "password": password("made")}
+    made = await send(admin, "POST", "users", "User", wish)
+    assert made.status == 201, made.text
+    changed = {"name": "ann", "role": "viewer", "password": password("changed")}
+    assert (await send(admin, "PUT", made.location, "User", changed)).status == 200
+    await demand_absent(gateway.settings, secrets, "after both")
     demand_unlogged(lines, secrets)
 
 

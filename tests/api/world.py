@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,14 @@ from tests.api.client import ApiClient
 from tests.api.packages import small_package
 
 Document = dict[str, Any]
-ALWAYS = {"CloudEntryPoint": "cloudEntryPoint", "ResourceMetadata": "resourceMetadata/Machine"}
+ALWAYS = {
+    "CloudEntryPoint": "cloudEntryPoint",
+    "ResourceMetadata": "resourceMetadata/Machine",
+    "Quota": "quotas/project-operator",
+}
 CATALOGUE = ("MachineConfiguration", "VolumeConfiguration", "NetworkConfiguration", "NetworkPortConfiguration")
+"""What an admin makes for everybody."""
+MADE_BY_ADMINS = (*CATALOGUE, "User", "Project")
 """What only an admin may make."""
 CPU = {"meterConfig": {"aspect": "cpu", "sampleInterval": 10}}
 
@@ -34,6 +41,8 @@ class World:
     paths: dict[str, str] = field(default_factory=lambda: dict(ALWAYS))
     job: str = ""
     """Of the last change."""
+    numbers: Iterator[int] = field(default_factory=lambda: count(1))
+    """Of names that stand once."""
 
     # Paths
 
@@ -62,7 +71,7 @@ class World:
 
     async def make(self, kind: str, **more: Any) -> str:
         """A new one; its path."""
-        maker = self.admin if kind in CATALOGUE else self.owner
+        maker = self.admin if kind in MADE_BY_ADMINS else self.owner
         document = {**await self.document(kind), **more}
         answer = await maker.post(await self.collection(TYPES[kind]), document, Prefer="wait=30")
         assert answer.status == 201, f"{kind}: {answer.text}"
@@ -117,6 +126,14 @@ class World:
 
     async def _first(self, collection: str, key: str) -> str:
         return self._path((await self.owner.document(collection))[key][0]["id"])
+
+    async def _make_User(self) -> str:  # noqa: N802
+        """The owner."""
+        return await self._first("users", "users")
+
+    async def _make_Project(self) -> str:  # noqa: N802
+        """The owner's own."""
+        return await self._first("projects", "projects")
 
     async def _make_Job(self) -> str:  # noqa: N802 - the type's name
         await self.make("Credential")
@@ -239,13 +256,24 @@ async def _system_template(world: World) -> Document:
     return {"componentDescriptors": [{"name": "web", "type": term, "machineTemplate": await _machine_template(world)}]}
 
 
-def _member(kind: str) -> Callable[[World], Awaitable[Document]]:
+def _membership(kind: str) -> Callable[[World], Awaitable[Document]]:
     """A membership of a resource that is in no System yet."""
 
     async def document(world: World) -> Document:
         return {f"{kind[0].lower()}{kind[1:]}": await world.href(kind, new=True)}
 
     return document
+
+
+async def _member(world: World) -> Document:
+    """A user who has no role in the project yet."""
+    made = await world.admin.post("users", _new_user(world))
+    assert made.status == 201, made.text
+    return {"userName": made.json["name"], "role": "viewer"}
+
+
+def _new_user(world: World) -> Document:
+    return {"name": f"user{next(world.numbers)}", "role": "viewer"}
 
 
 KEY = {"userName": "ops", "key": "ssh-ed25519 AAAA me@here"}
@@ -284,5 +312,9 @@ DOCUMENTS: dict[str, Callable[[World], Document | Awaitable[Document]]] = {
     "EventLogTemplate": lambda _world: {"persistence": "daily"},
     "System": _templated("systemTemplate", _system_template),
     "SystemTemplate": _system_template,
-    **{f"System{kind}": _member(kind) for kind in MEMBER_SCHEMAS},
+    "User": _new_user,
+    "Project": lambda world: {"name": f"project{next(world.numbers)}"},
+    "ProjectMember": _member,
+    "Token": lambda _world: {"readOnly": True},
+    **{f"System{kind}": _membership(kind) for kind in MEMBER_SCHEMAS},
 }

@@ -65,6 +65,7 @@ def test_the_service_finds_its_program_configuration_and_rights_where_it_looks(i
         "usr/share/zsh/site-functions/_cimi",
         "usr/share/fish/vendor_completions.d/cimi.fish",
         "usr/lib/systemd/system/cimi-gateway.service",
+        "usr/lib/systemd/system/cimi-gateway.socket",
         "usr/lib/sysusers.d/cimi-gateway.conf",
         "usr/lib/tmpfiles.d/cimi-gateway.conf",
         "usr/share/polkit-1/rules.d/60-cimi-gateway.rules",

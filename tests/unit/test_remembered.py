@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from gateway.http import remembered
 from gateway.http.remembered import Key, Memory, Remembered
 
-ADMIN = ("", "admin")
+ADMIN = ("", "admin", False)
 
 
 def key(target: str, query: object = "") -> Key:
@@ -31,7 +31,7 @@ def test_an_answer_is_remembered_by_the_whole_question() -> None:
     asked = kept(memory, "machines/1")
     others = (
         asked._replace(target="machines/2"),
-        asked._replace(rights=("operator", "operator")),
+        asked._replace(rights=("operator", "operator", False)),
         asked._replace(media="xml"),
         asked._replace(base="http://there/cimi/"),
         asked._replace(query=(("$select", "name"),)),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol, Self
 
@@ -44,7 +44,15 @@ class Caller:
     once: Once | None = None
     """The memory, in place of an Idempotency-Key, of a Job that may ask again after a crash."""
     credential: str = ""
-    """By what the user came in, as ``AuditEntry`` says it; empty where nobody noted it."""
+    """The credential that the request came by, in words: ``password``, ``token 3f2a``, ``uid 1000``."""
+    manages: bool = False
+    """Whether the caller may choose the members of the project."""
+    reads_only: bool = False
+    """Whether the credential lets nothing be changed."""
+    limited: bool = False
+    """Whether the credential allows less than the user may, or not for ever: it gives out no other."""
+    confined: bool = False
+    """Whether the credential counts in this one project."""
 
     @property
     def key_space(self) -> str:
@@ -115,6 +123,8 @@ class Outcome:
     """Path of what an action makes, when that is known before it is there."""
     existing: bool = False
     """The resource was there before, as it was asked for: a create has made nothing."""
+    shown_once: Mapping[str, str] = field(default_factory=dict)
+    """Attributes that the answer to the create shows, and nothing later: a token."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from gateway.errors import Forbidden
 from gateway.orchestration.common.contract import Caller, Role
+from gateway.orchestration.common.directory import Standing
 from gateway.store.model import Resource
 
 ADMIN_ONLY = frozenset({Role.ADMIN})
@@ -36,7 +37,15 @@ GRANTS: dict[str, frozenset[Role]] = {
 """The roles which may do an operation, on what they see and own."""
 
 STRICTER: dict[tuple[str, str], frozenset[Role]] = {
+    ("User", "add"): ADMIN_ONLY,
+    ("User", "edit"): EVERYBODY,
+    ("User", "delete"): ADMIN_ONLY,
+    ("Project", "add"): ADMIN_ONLY,
+    ("Project", "delete"): ADMIN_ONLY,
+    ("Token", "add"): EVERYBODY,
+    ("Token", "delete"): EVERYBODY,
     ("CloudEntryPoint", "edit"): ADMIN_ONLY,
+    ("Quota", "edit"): ADMIN_ONLY,
     ("MachineConfiguration", "add"): ADMIN_ONLY,
     ("MachineConfiguration", "edit"): ADMIN_ONLY,
     ("MachineConfiguration", "delete"): ADMIN_ONLY,
@@ -50,7 +59,7 @@ STRICTER: dict[tuple[str, str], frozenset[Role]] = {
     ("NetworkPortConfiguration", "edit"): ADMIN_ONLY,
     ("NetworkPortConfiguration", "delete"): ADMIN_ONLY,
 }
-"""The roles for a kind and an operation, where fewer may do it."""
+"""The roles for a kind and an operation, where fewer may do it, or more."""
 
 
 def granted(role: Role, kind: str, operation: str) -> bool:
@@ -88,9 +97,9 @@ def audience(caller: Caller) -> str | None:
     return None if caller.role is Role.ADMIN else caller.project
 
 
-def rights(caller: Caller) -> tuple[str, str]:
+def rights(caller: Caller | Standing) -> tuple[str, str, bool]:
     """Return what decides about what the caller is shown: all who have the same rights are shown the same.
 
     All admins are shown the same; for others it depends on what is in their project.
     """
-    return ("", caller.role) if caller.role is Role.ADMIN else (caller.project, caller.role)
+    return ("" if caller.role is Role.ADMIN else caller.project, caller.role, caller.reads_only)

@@ -124,6 +124,10 @@ class ResourceService:
         """Return whether the caller may see the resource."""
         return visible(caller, resource)
 
+    def may_change(self, caller: Caller, resource: Resource) -> bool:
+        """Return whether the caller may change the resource, as far as that does not depend on the role."""
+        return changeable(caller, resource)
+
     async def list(self, caller: Caller, query: Query) -> Page:
         """Return the page of the resources of this type that the caller sees and the query asks for."""
         demand(caller.role, self.kind, "read")
@@ -144,7 +148,7 @@ class ResourceService:
     def operations(self, caller: Caller, resource: Resource) -> tuple[str, ...]:
         """Return which of ``edit`` and ``delete`` the caller may do to the resource now."""
         verbs = [("edit", self.type.editable), ("delete", self.type.deletable)]
-        if not changeable(caller, resource):
+        if not self.may_change(caller, resource):
             return ()
         return tuple(verb for verb, offered in verbs if offered and granted(caller.role, self.kind, verb))
 
@@ -161,7 +165,7 @@ class ResourceService:
         """
         resource = await self.read(caller, path)
         demand(caller.role, self.kind, verb)
-        if not changeable(caller, resource):
+        if not self.may_change(caller, resource):
             raise Forbidden(f"this {self.kind} belongs to somebody else; only its owner or an admin may {verb} it")
         if version is not None and version != resource.version:
             raise PreconditionFailed(f"{path} was changed meanwhile; read it again")
@@ -268,10 +272,14 @@ class ResourceService:
             return await self._dropped(transaction, caller, path)
 
     async def _dropped(self, transaction: Transaction, caller: Caller, path: str) -> Outcome:
-        await transaction.delete(path)
+        await self.remove(transaction, path)
         plan = self.plan(caller, "delete", path, drop_on_success=(path,))
         job = await self.room.runner.completed(transaction, plan)
         return Outcome(None, job, finished=True)
+
+    async def remove(self, transaction: Transaction, path: str) -> None:
+        """Remove the resource, and what goes with it."""
+        await transaction.delete(path)
 
     async def may_go(self, resource: Resource) -> None:
         """Raise Conflict when something needs the resource; this is asked again before the resource goes."""

@@ -14,9 +14,11 @@ from gateway.jobs.queues import ResourceLocks
 from gateway.jobs.runner import JobRunner
 from gateway.orchestration.common.capacity import Capacities
 from gateway.orchestration.common.contract import Service
+from gateway.orchestration.common.directory import Directory
 from gateway.orchestration.common.hosts import ConfiguredDrivers, ConfiguredHypervisors
 from gateway.orchestration.common.staging import Staging
 from gateway.ovf.package import PLAIN, PackageReader
+from gateway.quotas import Defaults
 from gateway.store.durable import Hosted, from_document
 from gateway.store.model import Resource
 from gateway.store.reading import Records
@@ -121,6 +123,7 @@ class Policy:
     most_meters: int = 50
     least_memory: int = 65_536
     """The KiB that a Machine needs, where its image says nothing."""
+    default_quotas: Defaults = field(default_factory=dict)
     deltacloud: bool = True
     """Whether ResourceMetadata is shown to clients of 1.0 under their own names, too."""
 
@@ -139,6 +142,8 @@ class Room:
     """The bytes that Volumes have taken of their pools, as last seen."""
     promises: Promises = field(default_factory=Promises)
     """The ranges and MAC addresses that imports under way are going to ask for: nobody else gets them."""
+    directory: Directory = field(default_factory=Directory)
+    """The users, projects, members and tokens, at hand."""
     capacities: Capacities = field(default_factory=lambda: Capacities({}))
     """What the hosts can carry."""
     services: dict[str, Service] = field(default_factory=dict)

@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gateway import clock
-from gateway.cimi.filter import And, AttributeType, Comparison, Expression, Or, PropertyComparison
 from gateway.cimi.metadata import describe
 from gateway.cimi.registry import CLOUD_ENTRY_POINT, TYPES
 from gateway.cimi.resource_type import ResourceType
 from gateway.errors import NotFound
 from gateway.orchestration.common.contract import Caller
+from gateway.orchestration.common.matching import page_of
 from gateway.orchestration.common.permissions import demand
 from gateway.orchestration.common.resource_service import ResourceService
 from gateway.orchestration.common.room import Room
@@ -59,10 +59,7 @@ class ResourceMetadataService(ResourceService):
     async def list(self, caller: Caller, query: Query) -> Page:
         """Return the page of the entries that the query asks for."""
         demand(caller.role, self.kind, "read")
-        matching = [entry for entry in self._entries.values() if all(_matches(f, entry) for f in query.filters)]
-        for key in reversed(query.order):
-            matching.sort(key=lambda entry: str(entry.document.get(key.attribute)), reverse=key.descending)
-        return Page(tuple(matching[query.first - 1 : query.last]), len(matching))
+        return page_of(self._entries.values(), query)
 
 
 def _in_order(*, old_clients: bool) -> list[ResourceType]:
@@ -73,23 +70,6 @@ def _in_order(*, old_clients: bool) -> list[ResourceType]:
 def _described(declared: ResourceType, values: dict[str, Any], *, old_clients: bool) -> Document:
     document = describe(declared, values)
     return {**document, "typeUri": document["typeURI"]} if old_clients else document
-
-
-def _matches(expression: Expression, entry: Resource) -> bool:
-    if isinstance(expression, And):
-        return _matches(expression.left, entry) and _matches(expression.right, entry)
-    if isinstance(expression, Or):
-        return _matches(expression.left, entry) or _matches(expression.right, entry)
-    if isinstance(expression, PropertyComparison):
-        return False
-    return _compares(expression, entry)
-
-
-def _compares(comparison: Comparison, entry: Resource) -> bool:
-    value = entry.path if comparison.attribute == "id" else entry.document.get(comparison.attribute)
-    if comparison.type is AttributeType.UNKNOWN or not isinstance(value, str):
-        return False
-    return (value == comparison.value) == (comparison.operator == "=")
 
 
 class CloudEntryPointService(ResourceService):

@@ -33,7 +33,7 @@ from gateway.store.store import Store
 from gateway.store.transaction import Transaction
 
 OUTCOMES = {"SUCCESS": "Success", "FAILED": "Failure", "STOPPED": "Warning"}
-UNTOLD = frozenset({"state", "statusMessage", "eventLog", "summary"})
+UNTOLD = frozenset({"state", "statusMessage", "eventLog", "summary", "lastUse"})
 """Attributes whose change is no change of the model."""
 OUTSIDE = "changed outside the gateway"
 LOGGED = tuple(kind for kind, declared in TYPES.items() if "eventLog" in declared.attributes)

@@ -30,6 +30,26 @@ SAMPLES: dict[str, dict[str, Any]] = {
             }
         ],
     },
+    "User": {
+        **COMMON,
+        "name": "ann",
+        "role": "operator",
+        "project": {"href": "projects/ann"},
+        "password": "p",
+        "inherits": True,
+    },
+    "Project": {**COMMON, "name": "team"},
+    "ProjectMember": {**COMMON, "userName": "ann", "role": "viewer"},
+    "Token": {
+        **COMMON,
+        "userName": "ann",
+        "role": "viewer",
+        "readOnly": True,
+        "project": {"href": "projects/team"},
+        "expires": "2027-01-01T00:00:00.000Z",
+        "lastUse": "2026-12-01T00:00:00.000Z",
+        "token": "cimi_1_x",
+    },
     "System": {**COMMON, "state": "MIXED", "eventLog": {"href": "eventLogs/1"}},
     "SystemSystem": {**COMMON, "system": {"href": "systems/1"}},
     "SystemMachine": {**COMMON, "machine": {"href": "machines/1"}},
@@ -247,6 +267,14 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "ForwardingGroup": {**COMMON},
     "ForwardingGroupNetwork": {**COMMON, "network": {"href": "networks/1"}},
     "ForwardingGroupTemplate": {**COMMON, "networks": [{"href": "networks/1"}, {"href": "networks/2"}]},
+    "Quota": {
+        "name": "ann",
+        "scope": "project",
+        "limits": [
+            {"name": "machines", "used": 1, "allowed": 2},
+            {"name": "memory", "used": 65536, "unit": "KiB"},
+        ],
+    },
     "Job": {
         **COMMON,
         "state": "FAILED",

@@ -29,6 +29,7 @@ NO_READERS = {
     "gateway.cimi.registry": "names of the program's own declarations",
     "gateway.cimi.coded": "values of documents; its patterns stand in full matches of single characters",
     "gateway.cimi.fields": "values of documents; its patterns stand in full matches of single characters",
+    "gateway.cli.tokens": "the admin's own words",
     "gateway.config": "the admin's own file",
     "gateway.config.catalog": "the admin's own file",
     "gateway.config.networks": "the admin's own file",

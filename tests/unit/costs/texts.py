@@ -9,7 +9,7 @@ from gateway.cimi import filter as filters
 from gateway.cimi import json_codec, xml_codec
 from gateway.cimi.dialects import bare_term
 from gateway.cimi.xml_text import element_text
-from gateway.http import authentication, request
+from gateway.http import authentication, request, ways_in
 from gateway.orchestration.images.sums import LARGEST, sum_of
 from gateway.orchestration.monitoring.occurrences import clean
 from gateway.orchestration.systems.packages.parts import file_name
@@ -149,6 +149,13 @@ WORDS = (
         ("gateway.http.authentication",),
         lambda n: "Basic " + "eDp4" * (n // 4),
         authentication.basic_credentials,
+        16_000,
+    ),
+    Reader(
+        "token",
+        ("gateway.http.ways_in",),
+        lambda n: "Bearer cimi_" + "_" * n,
+        ways_in.token_login,
         16_000,
     ),
     Reader(

@@ -1,0 +1,1 @@
+"""Users, projects, their members, and tokens."""
