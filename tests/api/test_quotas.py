@@ -224,6 +224,16 @@ async def test_what_a_user_made_is_shown_and_set(
     assert (row["holder"], row["used"], row["allowed"]) == ("user/operator", 1, 1)
 
 
+async def test_a_project_is_meant_by_its_name(admin: ApiClient, gateway: Gateway, tmp_path: Path) -> None:
+    assert (await admin.post("projects", {"name": "shop"})).status == 201
+    await asyncio.to_thread(quota, gateway, tmp_path, "set", "shop", "volumes=0")
+    refused = await admin.post("volumes", by_value(), CIMI_Project="shop")
+    assert refused.status == 403
+    assert "the quota volumes" in refused.message
+    output = await asyncio.to_thread(quota, gateway, tmp_path, "show", "shop")
+    assert "project/shop" in output
+
+
 async def test_a_setting_is_an_entry_of_the_audit_log(gateway: Gateway, tmp_path: Path) -> None:
     await asyncio.to_thread(quota, gateway, tmp_path, "set", "ann", "machines=3")
     [(entry,)] = await gateway.store.fetch("SELECT entry FROM audit ORDER BY position DESC LIMIT 1")
