@@ -227,7 +227,7 @@ async def test_what_a_user_made_is_shown_and_set(
 async def test_a_project_is_meant_by_its_name(admin: ApiClient, gateway: Gateway, tmp_path: Path) -> None:
     assert (await admin.post("projects", {"name": "shop"})).status == 201
     await asyncio.to_thread(quota, gateway, tmp_path, "set", "shop", "volumes=0")
-    refused = await admin.post("volumes", by_value(), CIMI_Project="shop")
+    refused = await admin.post("volumes", by_value(capacity=1000), CIMI_Project="shop")
     assert refused.status == 403
     assert "the quota volumes" in refused.message
     output = await asyncio.to_thread(quota, gateway, tmp_path, "show", "shop")
