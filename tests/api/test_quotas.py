@@ -106,6 +106,18 @@ async def test_a_machine_whose_memory_is_too_much_does_not_start_and_the_others_
     assert (await operator.acted(second, "start"))["state"] == "SUCCESS"
 
 
+async def test_a_machine_that_would_grow_beyond_a_quota_stays_as_it_is(
+    operator: ApiClient, image: str, driver: MemoryDriver
+) -> None:
+    machine = await make(operator, image)
+    answer = await operator.put(f"{machine}?$select=memory", {"memory": 524288})
+    job = await operator.ended(answer.job)
+    assert job["state"] == "FAILED"
+    assert "the quota running_memory" in job["statusMessage"]
+    assert (await operator.document(machine))["memory"] == 131072
+    assert driver.state.domains[machine.rpartition("/")[2]].memory_kib == 131072
+
+
 async def test_with_every_quota_full_reads_stops_and_deletes_go_on(
     operator: ApiClient, image: str, gateway: Gateway, tmp_path: Path
 ) -> None:
