@@ -6,7 +6,7 @@ DESTDIR ?=
 PREFIX ?= /usr
 # Modules are compiled once and kept, whatever the environment says: the tests start hundreds of processes.
 export PYTHONDONTWRITEBYTECODE =
-.PHONY: help run guest test quick quick-debian13 coverage check diagrams manual demo bench bench-compare conformance setup setup-tests lock install uninstall deb clean
+.PHONY: help run guest test quick quick-debian13 coverage check diagrams manual docs demo bench bench-compare conformance setup setup-tests lock install uninstall deb clean
 
 help: ## Name the commands
 	@sed -n 's/^\([a-z0-9-]*\):.* ## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -69,6 +69,9 @@ diagrams: $(VENV)/ready ## Draw the states in docs/design anew, from the tables 
 
 manual: $(VENV)/ready ## Write the manual pages and completions in man anew, from the commands' own help
 	PYTHONPATH=client $(BIN)/python -m tools.manual
+
+docs: $(VENV)/ready ## Build the site of the documentation into build/site; a dead link fails
+	@tools/docs.sh
 
 demo: setup ## Boot a real guest through a private gateway, and take all away
 	@$(BIN)/python -m demo.demo
