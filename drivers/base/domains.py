@@ -51,6 +51,10 @@ class DiskSpec:
     """The name by which the guest can find the disk (/dev/disk/by-id); virtio shows the first 20 characters."""
     shareable: bool = False
     """Several domains may write to it at once; it needs a raw volume."""
+    operations: int | None = None
+    """Reads and writes per second at most; None without a bound."""
+    bandwidth: int | None = None
+    """Kilobytes per second that are read and written at most; None without a bound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,8 @@ class DomainSpec:
     disks: tuple[DiskSpec, ...]
     interfaces: tuple[InterfaceSpec, ...]
     uefi: bool = False
+    cpu_shares: int | None = None
+    """Weight among the host's guests when CPUs are scarce; None for what each guest has."""
 
 
 @dataclass(frozen=True, slots=True)

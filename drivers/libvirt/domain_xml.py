@@ -18,6 +18,7 @@ FIXED_DEVICES = 5
 """Devices that each guest has at ports of their own: SCSI and USB controllers, agent's serial port, rng, balloon."""
 MOST_CPUS = 16
 X86 = frozenset({"x86_64", "i686"})
+KILOBYTE = 1000
 MEMORY_TOLD_EVERY = 10
 """Seconds."""
 
@@ -64,6 +65,8 @@ def domain_xml(spec: DomainSpec, placement: Placement) -> str:
     child(domain, "currentMemory", str(spec.memory_kib), unit="KiB")
     ceiling = max(spec.cpus, min(MOST_CPUS, max(4, 2 * spec.cpus), max(placement.host_cpus, 1)))
     child(domain, "vcpu", str(ceiling), placement="static", current=str(spec.cpus))
+    if spec.cpu_shares is not None:
+        child(child(domain, "cputune"), "shares", str(spec.cpu_shares))
     _firmware(domain, spec)
     features = child(domain, "features")
     child(features, "acpi")
@@ -133,11 +136,21 @@ def disk_element(disk: DiskSpec, source: DiskSource) -> etree._Element:
     if disk.shareable:
         driver.set("cache", "none")
         child(element, "shareable")
+    if disk.operations is not None or disk.bandwidth is not None:
+        _bound(child(element, "iotune"), disk)
     if disk.serial is not None:
         child(element, "serial", disk.serial)
     if disk.boot_order is not None:
         child(element, "boot", order=str(disk.boot_order))
     return element
+
+
+def _bound(iotune: etree._Element, disk: DiskSpec) -> None:
+    """Say how much is read and written of a disk in a second at most."""
+    if disk.bandwidth is not None:
+        child(iotune, "total_bytes_sec", str(disk.bandwidth * KILOBYTE))
+    if disk.operations is not None:
+        child(iotune, "total_iops_sec", str(disk.operations))
 
 
 def interface_element(interface: InterfaceSpec) -> etree._Element:

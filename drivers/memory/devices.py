@@ -24,6 +24,7 @@ class MemoryDevices:
         if present is not None and present.source != wanted.source:
             raise DriverConflict(f"the disk {disk.target} is another device already")
         others = tuple(other for other in facts.disks if other.target != disk.target)
+        self._state.disk_specs[uuid, disk.target] = disk
         self._keep_devices(uuid, replace(facts, disks=(*others, wanted)))
 
     async def detach_disk(self, uuid: str, target: str, seconds: float) -> None:

@@ -46,6 +46,8 @@ class MemoryDomains:
         disks = tuple(self._state.disk_facts(disk) for disk in spec.disks)
         for interface in spec.interfaces:
             self._addresses.refuse_foreign(spec.uuid, interface.mac)
+        self._state.disk_specs.update({(spec.uuid, disk.target): disk for disk in spec.disks})
+        self._state.cpu_shares[spec.uuid] = spec.cpu_shares
         before = self._state.domains.get(spec.uuid)
         for interface in spec.interfaces:
             self._addresses.own_address(interface)

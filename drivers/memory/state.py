@@ -84,6 +84,10 @@ class MemoryState:
     """Bytes, of each pool."""
     pool_kinds: dict[str, str] = field(default_factory=dict)
     """Pools that are no directories, by name."""
+    disk_specs: dict[tuple[str, str], DiskSpec] = field(default_factory=dict)
+    """Disks as they were asked for, by the domain's UUID and their target."""
+    cpu_shares: dict[str, int | None] = field(default_factory=dict)
+    """The weights of guests, by UUID."""
     inactive_pools: set[str] = field(default_factory=set)
     ensured_pools: list[PoolSettings] = field(default_factory=list)
     """Pools that were asked to be defined, in order."""

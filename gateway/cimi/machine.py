@@ -133,6 +133,14 @@ class MachineConfigurationSchema(Common):
     disks = Array(Structure(ConfigurationDiskSchema), item="disk")
     cpuArch = String()  # noqa: N815
     cpuSpeed = Integer(meaning="MHz")  # noqa: N815
+    cpuShares = Integer(  # noqa: N815
+        minimum=2, extension=True, meaning="weight among the host's guests when CPUs are scarce, at most 10000"
+    )
+    diskOperations = Integer(minimum=1, extension=True, meaning="per second of each disk at most")  # noqa: N815
+    diskBandwidth = Integer(minimum=1, extension=True, meaning="kilobytes per second of each disk at most")  # noqa: N815
+    networkBandwidth = Integer(  # noqa: N815
+        minimum=1, extension=True, meaning="kilobytes per second of each interface at most, each way"
+    )
 
 
 class MachineImageSchema(Common):

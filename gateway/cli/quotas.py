@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import pwd
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -18,7 +18,7 @@ from gateway.config import Settings
 from gateway.plain_text import printable_json
 from gateway.quotas import BY_NAME, HOST, PROJECT, QUOTAS, USER
 from gateway.store.audit import AuditEntry
-from gateway.store.usage import Allowance, Usage, read_usage, set_allowances
+from gateway.store.usage import Allowance, Usage, project_names, read_usage, set_allowances
 
 UNLIMITED, DEFAULT = "unlimited", "default"
 SUFFIXES = {"K": 1, "M": 2, "G": 3, "T": 4}
@@ -39,12 +39,13 @@ def quota() -> None:
 def show(project: str | None, user: str | None, as_json: bool, config: Path) -> None:
     """Show what a PROJECT, or each one, has of each quota, and what it may have; and what the hosts have promised."""
     settings = settings_of(config)
-    holder = _holder(project, user) if project is not None or user is not None else None
     try:
+        names = project_names(store_path(settings))
+        holder = _holder(project, user, names) if project is not None or user is not None else None
         rows = read_usage(store_path(settings), holder)
     except sqlite3.Error as error:
         raise click.ClickException(f"{settings.store.path}: {error}") from None
-    lines = _lines(rows, settings, holder)
+    lines = [{**line, "holder": _named(str(line["holder"]), names)} for line in _lines(rows, settings, holder)]
     if as_json:
         for line in lines:
             say(printable_json(line))
@@ -64,10 +65,11 @@ def set_(project: str, quotas: Sequence[str], of_user: bool, config: Path) -> No
     """Set how much a PROJECT may have: QUOTA=NUMBER, with K, M, G or T; QUOTA=unlimited; QUOTA=default."""
     settings = settings_of(config)
     allowances = [_allowance(text) for text in quotas]
-    holder = f"{USER if of_user else PROJECT}/{project}"
     if of_user and (live := [entry.quota for entry in allowances if not BY_NAME[entry.quota].counted]):
         raise click.UsageError(f"{live[0]} is a quota of projects only")
     try:
+        names = project_names(store_path(settings))
+        holder = f"{USER}/{project}" if of_user else _holder(project, None, names)
         set_allowances(store_path(settings), holder, allowances, _entry(holder, quotas))
     except sqlite3.Error as error:
         raise click.ClickException(f"{settings.store.path}: {error}") from None
@@ -110,11 +112,19 @@ def _allowance(text: str) -> Allowance:
     return Allowance(name, int(number) * KIB**power)
 
 
-def _holder(project: str | None, user: str | None) -> str:
-    """Return whose quotas are meant. Raises UsageError for both."""
+def _holder(project: str | None, user: str | None, names: Mapping[str, str]) -> str:
+    """Return whose quotas are meant; ``names`` are those of the projects by their ids. Raises UsageError for both."""
     if project is not None and user is not None:
         raise click.UsageError("either a project or --user")
-    return f"{PROJECT}/{project}" if project is not None else f"{USER}/{user}"
+    if project is None:
+        return f"{USER}/{user}"
+    return f"{PROJECT}/{next((identity for identity, name in names.items() if name == project), project)}"
+
+
+def _named(holder: str, names: Mapping[str, str]) -> str:
+    """Return a holder as people know it: a project by its name."""
+    kind, _, identity = holder.partition("/")
+    return f"{kind}/{names.get(identity, identity)}" if kind == PROJECT else holder
 
 
 def _entry(holder: str, quotas: Sequence[str]) -> AuditEntry:

@@ -138,6 +138,13 @@ def read_usage(path: Path, holder: str | None = None) -> list[Usage]:
         return [_usage(row) for row in connection.execute(SELECT.format(where=where), parameters)]
 
 
+def project_names(path: Path) -> dict[str, str]:
+    """Return the name of each project by its id, from the store at a path; by the kind. Raises sqlite3.Error."""
+    sql = "SELECT path, json_extract(document, '$.name') FROM resources WHERE kind = 'Project'"
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        return {place.rpartition("/")[2]: name for place, name in connection.execute(sql)}
+
+
 def set_allowances(path: Path, holder: str, allowances: Sequence[Allowance], entry: AuditEntry) -> None:
     """Set what a holder may have in the store at a path, also beside the gateway; and say so in the audit log.
 

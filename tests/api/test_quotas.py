@@ -106,6 +106,18 @@ async def test_a_machine_whose_memory_is_too_much_does_not_start_and_the_others_
     assert (await operator.acted(second, "start"))["state"] == "SUCCESS"
 
 
+async def test_a_machine_that_would_grow_beyond_a_quota_stays_as_it_is(
+    operator: ApiClient, image: str, driver: MemoryDriver
+) -> None:
+    machine = await make(operator, image)
+    answer = await operator.put(f"{machine}?$select=memory", {"memory": 524288})
+    job = await operator.ended(answer.job)
+    assert job["state"] == "FAILED"
+    assert "the quota running_memory" in job["statusMessage"]
+    assert (await operator.document(machine))["memory"] == 131072
+    assert driver.state.domains[machine.rpartition("/")[2]].memory_kib == 131072
+
+
 async def test_with_every_quota_full_reads_stops_and_deletes_go_on(
     operator: ApiClient, image: str, gateway: Gateway, tmp_path: Path
 ) -> None:
@@ -222,6 +234,16 @@ async def test_what_a_user_made_is_shown_and_set(
     output = await asyncio.to_thread(quota, gateway, tmp_path, "show", "--user", "operator", "--json")
     [row] = [row for row in map(json.loads, output.splitlines()) if row["quota"] == "machines"]
     assert (row["holder"], row["used"], row["allowed"]) == ("user/operator", 1, 1)
+
+
+async def test_a_project_is_meant_by_its_name(admin: ApiClient, gateway: Gateway, tmp_path: Path) -> None:
+    assert (await admin.post("projects", {"name": "shop"})).status == 201
+    await asyncio.to_thread(quota, gateway, tmp_path, "set", "shop", "volumes=0")
+    refused = await admin.post("volumes", by_value(capacity=1000), CIMI_Project="shop")
+    assert refused.status == 403
+    assert "the quota volumes" in refused.message
+    output = await asyncio.to_thread(quota, gateway, tmp_path, "show", "shop")
+    assert "project/shop" in output
 
 
 async def test_a_setting_is_an_entry_of_the_audit_log(gateway: Gateway, tmp_path: Path) -> None:

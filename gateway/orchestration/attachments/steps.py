@@ -10,6 +10,7 @@ from gateway.jobs.plan import Ended, StepContext, StopRequested
 from gateway.orchestration.attachments.connections import disconnect, disk_spec
 from gateway.orchestration.attachments.facts import KeptAttachment
 from gateway.orchestration.common.step import At, ResourceStep
+from gateway.orchestration.machine_core.facts import KeptMachine
 from gateway.store.model import Resource
 
 AT_ONCE, LOOK_EVERY = 1.0, 0.3
@@ -43,6 +44,13 @@ def find(disks: tuple[DiskFacts, ...], target: str) -> DiskFacts | None:
     return next((disk for disk in disks if disk.target == target), None)
 
 
+async def _plug(at: At) -> None:
+    """Plug the Volume into the domain, within the bounds of the Machine's guest."""
+    machine, spec = await at.room.store.get(at.resource.parent or ""), disk_spec(at.resource)
+    bounded = KeptMachine.of(machine).limits.of_disk(spec) if machine is not None else spec
+    await at.driver.devices.attach_disk(parent_uuid(at.resource), bounded)
+
+
 @dataclass(frozen=True)
 class AttachVolume(ResourceStep):
     """The step that plugs a Volume into the domain."""
@@ -51,7 +59,7 @@ class AttachVolume(ResourceStep):
 
     async def run(self, at: At) -> None:
         """Plug the Volume into the domain."""
-        await at.driver.devices.attach_disk(parent_uuid(at.resource), disk_spec(at.resource))
+        await _plug(at)
 
     async def undo(self, at: At) -> None:
         """Take the Volume out of the domain."""
@@ -72,7 +80,7 @@ class DetachVolume(ResourceStep):
 
     async def undo(self, at: At) -> None:
         """Plug the Volume into the domain again."""
-        await at.driver.devices.attach_disk(parent_uuid(at.resource), disk_spec(at.resource))
+        await _plug(at)
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,8 @@ class DiskStep(ResourceStep):
         disk = disk_at(at.resource, self.target)
         if disk is not None:
             name = disk_volume(at.resource, disk.target, disk.format)
-            spec = DiskSpec(KeptMachine.of(at.resource).pool, name, disk.format, disk.target)
+            kept = KeptMachine.of(at.resource)
+            spec = kept.limits.of_disk(DiskSpec(kept.pool, name, disk.format, disk.target))
             await at.driver.devices.attach_disk(machine_uuid(at.resource), spec)
 
     async def remove(self, at: At) -> None:

@@ -14,10 +14,12 @@ from typing import Any
 from drivers.base import (
     GUARD_HOST,
     GUARD_MAC,
+    Bandwidth,
     ConnectionState,
     Driver,
     HypervisorSettings,
     InterfaceSpec,
+    Traffic,
     filter_name,
     fixed_filter_name,
     interface_identifier,
@@ -282,11 +284,16 @@ def open_spec(entry: InterfaceEntry, settings: HypervisorSettings) -> InterfaceS
         network=entry.network,
         mtu=entry.mtu,
         link_up=entry.up if entry.link is None else entry.link,
-        traffic=traffic_of(entry.service, settings),
+        traffic=traffic_of(entry.service, settings) or _traffic_within(entry.bandwidth),
         filter=entry.filter,
         source=entry.source,
         fenced=fenced(settings) if entry.filter == GUARD_HOST else (),
     )
+
+
+def _traffic_within(bandwidth: int | None) -> Traffic | None:
+    """Return the same limit for both ways; None without one."""
+    return Traffic(Bandwidth(bandwidth), Bandwidth(bandwidth)) if bandwidth is not None else None
 
 
 def held(

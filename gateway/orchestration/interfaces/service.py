@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gateway.errors import Conflict, PreconditionFailed
 from gateway.jobs.plan import Plan
 from gateway.orchestration.common.contract import Caller, Outcome
@@ -40,6 +42,7 @@ class MachineNetworkInterfaceService(ComponentService):
         number = self._free_number(machine)
         place = InterfacePlace(KeptMachine.of(machine).host, number)
         entry = await chosen_interface(self.room, caller, document, place)
+        entry = replace(entry, bandwidth=KeptMachine.of(machine).limits.network_bandwidth)
         addresses = await chosen_addresses(self.room, caller, document, entry.network_path)
         path = f"{collection}/{number}"
         assign = (AssignAddresses(machine.path, interface=path),) if addresses else ()

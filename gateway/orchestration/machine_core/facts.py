@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from drivers.base import DiskSpec
 from gateway.store.durable import Kept, Secret, keyed
 
 
@@ -55,6 +56,25 @@ class InterfaceEntry:
     """Path of the NetworkPort that it uses."""
     service: str | None = keyed("class", default=None)
     """classOfService of that port."""
+    bandwidth: int | None = None
+    """Kilobytes per second each way at most, where no class of a port says it."""
+
+
+@dataclass(frozen=True)
+class GuestLimits:
+    """The bounds of what a guest takes of its host, as its configuration had them; None where it had none."""
+
+    cpu_shares: int | None = None
+    disk_operations: int | None = None
+    """Per second of each disk."""
+    disk_bandwidth: int | None = None
+    """Kilobytes per second of each disk."""
+    network_bandwidth: int | None = None
+    """Kilobytes per second of each interface, each way."""
+
+    def of_disk(self, spec: DiskSpec) -> DiskSpec:
+        """Return the disk with the bounds of this guest."""
+        return replace(spec, operations=self.disk_operations, bandwidth=self.disk_bandwidth)
 
 
 @dataclass(frozen=True)
@@ -99,6 +119,7 @@ class KeptMachine(Kept):
     """KiB that the image needs; None where it was made before that was kept."""
     initial_state: str = "STARTED"
     seed: KeptSeed = KeptSeed()
+    limits: GuestLimits = GuestLimits()
     state_before: str | None = None
     """State from before the action of the Job that holds the Machine."""
     left_hosts: tuple[str, ...] = ()

@@ -7,9 +7,9 @@ from dataclasses import replace
 from drivers.base import Driver, HostFacts
 from drivers.passwords import sha512_crypt
 from drivers.threads import GUEST_PASSWORDS
-from gateway.errors import Conflict, Invalid
+from gateway.errors import Conflict, Forbidden, Invalid
 from gateway.orchestration.attachments.new_volumes import NewVolumes
-from gateway.orchestration.common.contract import Caller
+from gateway.orchestration.common.contract import Caller, Role
 from gateway.orchestration.common.hosts import demand_confinement, demand_up, translating
 from gateway.orchestration.common.references import OWN, merged, resolve
 from gateway.orchestration.common.resource_service import new_resource
@@ -19,7 +19,7 @@ from gateway.orchestration.disks.layout import DiskHome, chosen_disks, disk_reso
 from gateway.orchestration.images.facts import KeptImage
 from gateway.orchestration.interfaces.entries import chosen_interfaces
 from gateway.orchestration.machine_core.chain import KINDS
-from gateway.orchestration.machine_core.facts import InterfaceEntry, KeptMachine, KeptSeed
+from gateway.orchestration.machine_core.facts import GuestLimits, InterfaceEntry, KeptMachine, KeptSeed
 from gateway.orchestration.machines.autostart import AUTOSTART
 from gateway.orchestration.machines.templates import check_configuration, least_memory, referred_image, with_secrets
 from gateway.orchestration.monitoring.templates import requested_monitoring
@@ -61,9 +61,12 @@ class MachineCreate:
         uefi = _boots_by_uefi(image, kept_image)
         if uefi and not host.uefi:
             raise Invalid("it boots by UEFI, and this host has no firmware for that", IMAGE)
+        limits = _limits(config)
+        interfaces = await chosen_interfaces(self.room, self.caller, template, name)
         kept = replace(
             await self._storage(config, image.path, kept_image, driver),
-            interfaces=tuple(await chosen_interfaces(self.room, self.caller, template, name)),
+            interfaces=tuple(replace(entry, bandwidth=limits.network_bandwidth) for entry in interfaces),
+            limits=limits,
             arch=arch,
             uefi=uefi,
             least_memory=least_memory(self.room.policy.least_memory, image),
@@ -132,6 +135,8 @@ class MachineCreate:
         if "href" in given:
             referred = await resolve(self.room.store, self.caller, given["href"], ("MachineConfiguration",), where)
             config = referred.document
+        if "cpuShares" in given and self.caller.role is not Role.ADMIN:
+            raise Forbidden("cpuShares is an admin's to give: name a MachineConfiguration that has it")
         config = merged(config, given)
         check_configuration(config, least_memory(self.room.policy.least_memory, image), f"{where}.")
         return config
@@ -189,6 +194,12 @@ def check_size(config: Document, host: HostFacts) -> None:
         raise Invalid(f"the host has {host.cpus} cpus, not {config['cpu']}", "cpu")
     if config["memory"] > host.memory_kib:
         raise Invalid(f"the host has {host.memory_kib} KiB of memory, not {config['memory']}", "memory")
+
+
+def _limits(config: Document) -> GuestLimits:
+    """Return what a configuration bounds of what a guest takes of its host."""
+    names = ("cpuShares", "diskOperations", "diskBandwidth", "networkBandwidth")
+    return GuestLimits(*(config.get(name) for name in names))
 
 
 def _boots_by_uefi(image: Resource, kept: KeptImage) -> bool:

@@ -45,6 +45,7 @@ async def domain_spec(room: Room, driver: Driver, machine: Resource) -> DomainSp
         DiskSpec(kept.pool, volume_of(machine, disk), disk.format, disk.target, boot_order=1 if place == 0 else None)
         for place, disk in enumerate(kept.disks)
     ]
+    disks = [kept.limits.of_disk(disk) for disk in disks]
     seed = DiskSpec(kept.pool, seed_volume(machine), "raw", "sda", read_only=True, cdrom=True)
     return DomainSpec(
         uuid=machine_uuid(machine),
@@ -58,6 +59,7 @@ async def domain_spec(room: Room, driver: Driver, machine: Resource) -> DomainSp
         disks=(*disks, seed),
         interfaces=tuple([await interface_spec(room, driver, machine, entry) for entry in kept.interfaces]),
         uefi=kept.uefi,
+        cpu_shares=kept.limits.cpu_shares,
     )
 
 

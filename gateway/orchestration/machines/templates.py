@@ -84,6 +84,9 @@ async def ship(store: Store) -> None:
             await transaction.insert(new_resource("MachineConfiguration", None, document))
 
 
+MOST_SHARES = 10_000
+
+
 def check_configuration(document: Document, least: int, where: str = "") -> None:
     """Raise Invalid for a configuration that is not whole, or has less than ``least`` KiB of memory.
 
@@ -93,6 +96,8 @@ def check_configuration(document: Document, least: int, where: str = "") -> None
         if name not in document:
             raise Invalid("is missing", where + name)
     demand_memory(document["memory"], least, f"{where}memory")
+    if document.get("cpuShares", 0) > MOST_SHARES:
+        raise Invalid(f"must be at most {MOST_SHARES}, not {document['cpuShares']}", f"{where}cpuShares")
     for place, disk in enumerate(document.get("disks", [])):
         if "capacity" not in disk:
             raise Invalid("is missing", f"{where}disks.{place}.capacity")

@@ -64,7 +64,9 @@ class QuotaService(ResourceService):
         return Outcome((await self._quotas([holder]))[0], job, finished=True)
 
     async def _visible(self, caller: Caller) -> tuple[str, ...]:
-        own = (f"{PROJECT}/{caller.project}", f"{USER}/{caller.user}")
+        own: tuple[str, ...] = (f"{PROJECT}/{caller.project}",)
+        if not caller.confined:
+            own = (*own, f"{USER}/{caller.user}")
         if caller.role is not Role.ADMIN:
             return own
         everybody = [*await holders_like(self.store, PROJECT), *await holders_like(self.store, USER)]

@@ -146,6 +146,10 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "eventLogTemplate": {"href": "eventLogTemplates/1", "persistence": "daily"},
     },
     "MachineConfiguration": {
+        "cpuShares": 200,
+        "diskOperations": 500,
+        "diskBandwidth": 10000,
+        "networkBandwidth": 5000,
         **COMMON,
         "cpu": 2,
         "memory": 4194304,

@@ -51,6 +51,19 @@ def test_a_disk_is_shareable_past_the_cache_only_when_it_was_asked() -> None:
     assert [disk.find("driver").get("cache") for disk in found] == [None, "none"]  # type: ignore[union-attr]
 
 
+def test_a_guest_has_the_shares_that_it_was_given_and_none_without() -> None:
+    assert root().find("cputune") is None
+    assert root(replace(SPEC, cpu_shares=200)).findtext("cputune/shares") == "200"
+
+
+def test_what_a_disk_is_read_and_written_is_bounded_only_where_it_was_asked() -> None:
+    plain = SPEC.disks[0]
+    bounded = disk_element(replace(plain, operations=500, bandwidth=10_000), DiskSource.at("/p/a"))
+    assert disk_element(plain, DiskSource.at("/p/a")).find("iotune") is None
+    assert bounded.findtext("iotune/total_bytes_sec") == "10000000"
+    assert bounded.findtext("iotune/total_iops_sec") == "500"
+
+
 def test_cpus_can_be_raised_while_running() -> None:
     vcpu = root().find("vcpu")
     assert vcpu is not None
