@@ -34,7 +34,7 @@ async def measure() -> list[Row]:
 
 async def _lists(home: Path) -> list[Row]:
     """Compare the CPU seconds of a list of 20 of many Machines with those of the same GET by curl."""
-    home.mkdir()
+    _make(home)
     driver = MemoryDriver()
     for one in map(machine, range(MACHINES)):
         hold(driver, one)
@@ -51,7 +51,7 @@ async def _lists(home: Path) -> list[Row]:
 
 async def _uploads(home: Path) -> list[Row]:
     """Compare the time of an upload with that by curl; both end when the image can be used."""
-    home.mkdir()
+    _make(home)
     disk = home / "disk.raw"
     _write_disk(disk)
     times: dict[str, list[float]] = {"cimi": [], "curl": []}
@@ -65,7 +65,7 @@ async def _uploads(home: Path) -> list[Row]:
 
 async def _upload(home: Path, name: str, disk: Path) -> float:
     """Return the seconds of an upload to a gateway of its own, which keeps the bytes in memory."""
-    home.mkdir()
+    _make(home)
     async with serving(home, MemoryDriver()) as running:
         base = f"http://{running.settings.server.listen}/cimi/"
         began = time.perf_counter()
@@ -77,7 +77,7 @@ async def _upload(home: Path, name: str, disk: Path) -> float:
 
 
 async def _by_curl(base: str, disk: Path) -> None:
-    announced = json.dumps({"name": "disk", "size": disk.stat().st_size})
+    announced = json.dumps({"name": "disk", "size": GIB})
     made = await _said(*CURL, "-H", "Content-Type: application/json", "-d", announced, f"{base}machineImages")
     target = json.loads(made)["id"] + "/upload"
     octets = ("-H", "Content-Type: application/octet-stream", "-H", "Prefer: wait=60")
@@ -107,6 +107,10 @@ async def _said(*command: str, **environment: str) -> str:
     if process.returncode:
         raise SystemExit(f"{' '.join(command)} failed: {err.decode()}{out.decode()[:500]}")
     return out.decode()
+
+
+def _make(home: Path) -> None:
+    home.mkdir()
 
 
 def _write_disk(path: Path) -> None:
