@@ -195,6 +195,8 @@ class Connection:
         headers = {"Accept": f"application/{self.server.media}", "User-Agent": "cimi-client"}
         if self.server.login.header is not None:
             headers["Authorization"] = self.server.login.header
+        if self.server.project:
+            headers["CIMI-Project"] = self.server.project
         return {**headers, **request.headers}
 
     def _watch(
