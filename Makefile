@@ -44,7 +44,7 @@ quick: $(VENV)/ready ## Run the unit and API tests that need no libvirt, but the
 DEBIAN13 ?= .venv-debian13
 quick-debian13: ## Run the quick tests with the libraries of Debian 13
 	@tools/debian13.sh $(DEBIAN13)
-	PYTHONPATH=.:client $(DEBIAN13)/bin/python -m pytest -n 2 -m 'not slow' $(QUICK)
+	$(DEBIAN13)/bin/python -m pytest -n 2 -m 'not slow' $(QUICK)
 	$(LEFT_OUT)
 
 coverage: $(VENV)/ready ## Run the quick tests, and tell the branches that they cover; fails below the floor

@@ -58,7 +58,7 @@ async def listen_here(path: Path, door: Door, here: HostUsers) -> bool:
         with named("server", str(path), "socket"):
             listener = await asyncio.to_thread(local_socket.make, path, here)
     await door.take(listener)
-    log.info("listening", socket=listener.getsockname())
+    log.info("listening", socket=str(path) if own else listener.getsockname())
     return own
 
 

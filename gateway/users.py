@@ -109,6 +109,11 @@ def hashed(password: str) -> str:
     return bcrypt.hashpw(data, bcrypt.gensalt(COST)).decode()
 
 
+def hash_of(password: str | None) -> str:
+    """Return the hash of a password, and '' for none, which no password is right for. Raises UsersError."""
+    return hashed(password) if password is not None else ""
+
+
 def checked_name(name: str) -> str:
     """Return the name. Raises UsersError for one that no user may have."""
     if not NAME.fullmatch(name):

@@ -107,6 +107,7 @@ def wire_settings(settings: Settings) -> WireSettings:
         trusted_proxies=tuple(server.trusted_proxies),
         max_body=server.max_body,
         public_entry_point=settings.auth.public_entry_point,
+        proxy_user_header=settings.auth.proxy_user_header,
         names=HostNames(server.hosts, server.base_url, server.listen),
         origins=tuple(server.origins),
     )

@@ -61,6 +61,8 @@ class GatewayProcess:
     prefix: int = 24
     """Of the IPv4 ranges that networks get."""
     monitoring: str = ""
+    server: str = ""
+    """More keys of ``[server]``."""
     port: int = field(default_factory=free_port)
     forked: bool = True
     """Whether it is a fork of a process that has loaded the modules already, which starts sooner."""
@@ -112,6 +114,7 @@ class GatewayProcess:
             f"""
 [server]
 listen = "127.0.0.1:{self.port}"
+{self.server}
 [store]
 path = "{self.home / "gateway.db"}"
 [auth]

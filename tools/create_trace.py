@@ -25,6 +25,7 @@ import aiohttp
 import structlog
 
 from bench.private import settings
+from demo.basic_auth import basic_auth
 from drivers.memory import MemoryDriver
 from gateway import config
 from gateway.app import Gateway
@@ -39,7 +40,7 @@ TELLS = "MemoryState.emit"
 """The function that calls whoever listens to the hypervisor; libvirt does that on a thread of its own."""
 IMAGE = (bytes(510) + b"\x55\xaa").ljust(65_536, b"\0")
 """A raw image: a boot sector, and nothing to boot."""
-AUTHORIZATION = {"Authorization": aiohttp.encode_basic_auth("admin", "secret")}
+AUTHORIZATION = {"Authorization": basic_auth("admin", "secret")}
 
 
 class Trace:

@@ -13,6 +13,7 @@ if [ ! -e "$venv/ready" ] || [ setup.cfg -nt "$venv/ready" ] || [ requirements/d
     # What an older aiohttp needs in its turn is older too: pip chooses it.
     grep -vE "^(${names}multidict|yarl|propcache|frozenlist|aiosignal|aiohappyeyeballs)==" "$plain" >"$plain.rest"
     "$venv/bin/pip" install --quiet --disable-pip-version-check -r requirements/debian13.txt -r "$plain.rest"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --editable . --editable client
     rm -f "$plain.rest"
     touch "$venv/ready"
 fi

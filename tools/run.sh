@@ -10,6 +10,7 @@ if [ ! -e "$STATE/gateway.toml" ]; then
     cat >"$STATE/gateway.toml" <<TOML
 [server]
 listen = "$LISTEN"
+socket = "socket"
 [store]
 path = "gateway.db"
 [auth]
@@ -25,22 +26,23 @@ network = "default"
 domain_type = "auto"
 TOML
 fi
+# Those of before there was a socket get one.
+grep -q '^socket = ' "$STATE/gateway.toml" || sed -i '/^listen = /a socket = "socket"' "$STATE/gateway.toml"
 url="http://$(sed -n 's/^listen = "\(.*\)"$/\1/p' "$STATE/gateway.toml" | head -n 1)/cimi/"
 echo "serving $url"
 if [ ! -e "$STATE/users" ]; then
-    password=$(.venv/bin/python -c 'import secrets; print(secrets.token_urlsafe(12))')
-    echo "$password" | .venv/bin/cimi-gateway user add admin --role admin --config "$STATE/gateway.toml" >/dev/null
-    echo
-    echo "user admin, password $password (shown only now)"
-    echo "another one gives: .venv/bin/cimi-gateway user passwd admin --config $STATE/gateway.toml"
+    .venv/bin/cimi-gateway user add admin --role admin --no-password --config "$STATE/gateway.toml" >/dev/null
 fi
+socket=$(cd "$STATE" && pwd)/socket
 image="debian:13"
 if [ -e "$STATE/images/demo.qcow2" ]; then image=demo; fi
 cat <<WORDS
 
 Next, in another terminal:
-  .venv/bin/cimi login $url --user admin          # asks for the password
+  .venv/bin/cimi login unix:$socket          # root on this host needs no password
   .venv/bin/cimi launch $image web1 --key ~/.ssh/id_ed25519.pub --ssh
+For curl and from elsewhere, a token of the user admin:
+  .venv/bin/cimi-gateway token add admin --expires 30d --config $STATE/gateway.toml
 \`cimi image catalog\` names the images; \`make guest\` builds a small one, for hosts without the internet.
 
 WORDS

@@ -178,8 +178,9 @@ class Connection:
         target = URL(url, encoded=True)
         headers = self._headers(request)
         try:
+            body = request.body if request.body is None or isinstance(request.body, bytes) else _Once(request.body)
             response = await self._session.request(
-                request.method, target, data=request.body, headers=headers, allow_redirects=False
+                request.method, target, data=body, headers=headers, allow_redirects=False
             )
         except aiohttp.ClientConnectorError as error:
             self._watch(request, None, None, time.monotonic())
@@ -194,6 +195,8 @@ class Connection:
         headers = {"Accept": f"application/{self.server.media}", "User-Agent": "cimi-client"}
         if self.server.login.header is not None:
             headers["Authorization"] = self.server.login.header
+        if self.server.project:
+            headers["CIMI-Project"] = self.server.project
         return {**headers, **request.headers}
 
     def _watch(
@@ -207,6 +210,20 @@ class Connection:
         seconds = time.monotonic() - started
         exchange = Exchange(request.method, request.url, self._headers(request), sent, status, headers, answer, seconds)
         self._watcher(exchange)
+
+
+class _Once:
+    """A body that is sent once: older aiohttp would send what a break has left of it as if that were the whole."""
+
+    def __init__(self, body: AsyncIterator[bytes]) -> None:
+        self._body = body
+        self._begun = False
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        if self._begun:
+            raise aiohttp.ClientPayloadError("the connection broke while the body was sent")
+        self._begun = True
+        return aiter(self._body)
 
 
 def refusal(status: int, headers: Mapping[str, str], body: bytes, url: str) -> CimiError:

@@ -54,6 +54,8 @@ class Server:
     insecure: bool = False
     authorities: Path | None = None
     """A file of certificates (PEM) that are trusted instead of the system's."""
+    project: str = ""
+    """Name of the project that requests are made in (CIMI-Project, an extension); empty: the provider decides."""
     timeout: float = 60.0
     patience: float = 30.0
 

@@ -19,6 +19,7 @@ class Options:
     profile: str | None = None
     url: str | None = None
     user: str | None = None
+    project: str | None = None
     xml: bool = False
     insecure: bool = False
     debug: bool = False
@@ -56,6 +57,7 @@ class Verb(click.Command):
             option("--profile", metavar="NAME", help="The provider of this profile; or CIMI_PROFILE."),
             option("--url", metavar="URL", help="The Cloud Entry Point, without a profile; or CIMI_URL."),
             option("--user", metavar="NAME", help="The user there; or CIMI_USER, with CIMI_PASSWORD or CIMI_TOKEN."),
+            option("--in", "project", metavar="PROJECT", help="The project to act in; or CIMI_PROJECT."),
             option("--xml", is_flag=True, help="Speak XML with the provider."),
             option("--insecure", is_flag=True, help="Send the password in the clear, where nobody listens."),
             option("--debug", is_flag=True, help="Print each request and its answer."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
@@ -110,6 +111,7 @@ def server_of(
         cimi_client.Login(profile.user or None, password or None, profile.token or None),
         media="xml" if chosen.xml else "json",
         insecure=profile.insecure or chosen.insecure,
+        project=chosen.project or os.environ.get("CIMI_PROJECT", ""),
         authorities=Path(profile.authorities) if profile.authorities else None,
         patience=PATIENCE if patience is None else patience,
     )

@@ -36,6 +36,8 @@ VERBS = {
     "credential": ("cimi_command.credentials", "Credentials: the first user of a new guest."),
     "config": ("cimi_command.configurations", "MachineConfigurations: the sizes of new Machines."),
     "system": ("cimi_command.systems", "Systems: import, export, start ..."),
+    "project": ("cimi_command.projects", "Projects: create, list, members, grant, revoke."),
+    "token": ("cimi_command.tokens", "Tokens of one's own: create, list, revoke."),
     "job": ("cimi_command.jobs", "Jobs: list, show, wait, stop, tail."),
     "event": ("cimi_command.events", "Events: tail."),
     "meter": ("cimi_command.meters", "Meters of a Machine: show, create, list."),

@@ -55,8 +55,8 @@ class Users(Protocol):
         """Return the name and the role of each user."""
         ...
 
-    def add_user(self, name: str, role: str, password: str, *, inherits: bool) -> None:
-        """Make a user."""
+    def add_user(self, name: str, role: str, password: str | None, *, inherits: bool) -> None:
+        """Make a user; without a password they come in by other means."""
         ...
 
     def set_password(self, name: str, password: str) -> None:

@@ -19,7 +19,7 @@ class LocalAccounts:
         """Return the name and the role of each user."""
         return [(user["name"], user["role"]) for user in self._gateway.items("users", "users")]
 
-    def add_user(self, name: str, role: str, password: str, *, inherits: bool) -> None:
+    def add_user(self, name: str, role: str, password: str | None, *, inherits: bool) -> None:
         """Make a user."""
         document: Document = {"name": name, "role": role, "password": password, "inherits": inherits}
         self._gateway.ask("POST", "users", document)

@@ -59,9 +59,9 @@ class StoredAccounts:
 
         return self._read(read)
 
-    def add_user(self, name: str, role: str, password: str, *, inherits: bool) -> None:
+    def add_user(self, name: str, role: str, password: str | None, *, inherits: bool) -> None:
         """Make a user."""
-        hashed, document = users.hashed(password), {"name": name, "role": role}
+        hashed, document = users.hash_of(password), {"name": name, "role": role}
         self._change(lambda transaction: changes.add_user(transaction, document, hashed, inherits=inherits))
 
     def set_password(self, name: str, password: str) -> None:

@@ -35,9 +35,10 @@ def _demand_user(kept: Users, name: str) -> None:
 @user.command()
 @click.argument("name")
 @click.option("--role", type=click.Choice(users.ROLES), required=True)
+@click.option("--no-password", is_flag=True, help="Let the user come in by other means alone: tokens, certificates.")
 @click.option("--inherit", is_flag=True, help="Let the user have what an earlier one of this name left.")
 @config_option
-def add(name: str, role: str, inherit: bool, config: Path) -> None:
+def add(name: str, role: str, inherit: bool, no_password: bool, config: Path) -> None:
     """Add a user; the password is asked for, or read from standard input.
 
     What an earlier user of this name has left is not the new one's, unless it is to be.
@@ -46,7 +47,7 @@ def add(name: str, role: str, inherit: bool, config: Path) -> None:
         kept = users_of(settings_of(config))
         if users.checked_name(name) in dict(kept.users()):
             raise users.UsersError(f"{name} exists already; passwd changes the password")
-        kept.add_user(name, role, _password(), inherits=inherit)
+        kept.add_user(name, role, None if no_password else _password(), inherits=inherit)
     click.echo(f"added {name} ({role})")
 
 

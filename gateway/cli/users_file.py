@@ -22,11 +22,11 @@ class UsersFile:
         """Return the name and the role of each user."""
         return [(entry.name, entry.role) for entry in users.read(self._path).values()]
 
-    def add_user(self, name: str, role: str, password: str, *, inherits: bool) -> None:
+    def add_user(self, name: str, role: str, password: str | None, *, inherits: bool) -> None:
         """Add a user. Raises UsersError for a name whose earlier user left something that is not to be inherited."""
         if not inherits:
             demand_unowned(self._settings, name)
-        entry = users.User(name, role, users.hashed(password))
+        entry = users.User(name, role, users.hash_of(password))
         with users.changing(self._path) as entries:
             _demand_new(entries, name)
             entries[name] = entry

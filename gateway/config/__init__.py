@@ -31,7 +31,7 @@ from gateway.config.sections import (
     Settings,
     StoreSettings,
 )
-from gateway.config.wire import check_wire
+from gateway.config.wire import check_proxy_header, check_wire
 
 __all__ = [
     "DEFAULT_PATH",
@@ -136,6 +136,7 @@ def _check(settings: Settings) -> None:
     path, server, jobs = settings.path, settings.server, settings.jobs
     _check_server(path, server)
     check_wire(path, server)
+    check_proxy_header(path, settings.auth.proxy_user_header, server.trusted_proxies)
     if settings.metrics.listen:
         _check_listen(path, "metrics", settings.metrics.listen)
     for key, value, least in (

@@ -89,6 +89,8 @@ class AuthSettings:
     """The users of the first start; from then on they are in the store."""
     socket_users: list[str] = field(default_factory=list)
     """Accounts of this host, by name or uid, that are users here when they come by the socket: ``backup = ann``."""
+    proxy_user_header: str = ""
+    """Header in which a trusted proxy names the user that it has let in; empty: no proxy does."""
     public_entry_point: bool = False
     allow_insecure_basic: bool = False
 

@@ -14,6 +14,19 @@ ORIGIN = re.compile(r"https?://[^/?#@\s]+")
 LEAST_CONNECTIONS = 32
 
 
+HEADER = re.compile(r"[A-Za-z0-9-]{1,64}")
+
+
+def check_proxy_header(path: Path, header: str, trusted: list[str]) -> None:
+    """Raise ConfigError for a header that is none, or that nobody would be believed to send."""
+    if header and not HEADER.fullmatch(header):
+        raise ConfigError(f"{path}: [auth] proxy_user_header: {header!r} is no name of a header")
+    if header.lower() in ("authorization", "cimi-project", "host"):
+        raise ConfigError(f"{path}: [auth] proxy_user_header: {header} means something else already")
+    if header and not trusted:
+        raise ConfigError(f"{path}: [auth] proxy_user_header: needs the proxy's address in [server] trusted_proxies")
+
+
 def check_wire(path: Path, server: ServerSettings) -> None:
     """Raise ConfigError for the first value about connections, hosts or origins that cannot be meant."""
     for key, value, least in (

@@ -8,6 +8,7 @@ from pathlib import Path
 from drivers.base import Driver
 from drivers.images.file_systems import PACKAGES
 from gateway.config import Settings
+from gateway.doctor import access
 from gateway.doctor.files import (
     certificate,
     export_directory,
@@ -16,7 +17,6 @@ from gateway.doctor.files import (
     staging_directory,
     store,
     store_keys,
-    users,
 )
 from gateway.doctor.finding import Finding
 from gateway.doctor.guests import unknown_guests
@@ -29,28 +29,30 @@ from gateway.private_files import private_files
 
 async def examine(settings: Settings, drivers: dict[str, Driver]) -> AsyncIterator[Finding]:
     """Yield what depends on who looks, and on which files it sees: to be looked at in the service's place."""
-    yield versions()
-    yield users(settings)
-    for path in private_files(settings):
-        yield private(path)
-    if settings.server.tls_certificate:
-        yield certificate(settings)
-    yield store(settings)
-    yield store_keys(settings)
-    yield quotas(settings)
-    for directory in settings.images.directories:
-        yield image_directory(Path(directory))
-    for directory in settings.images.export_directories:
-        yield export_directory(Path(directory))
-    yield staging_directory(Path(settings.images.staging))
-    yield converter()
-    for tool in PACKAGES:
-        yield file_system_tool(tool)
+    for finding in _without_hypervisors(settings):
+        yield finding
     for hypervisor in settings.hypervisors:
         async for finding in hypervisor_findings(hypervisor, drivers[hypervisor.name]):
             yield finding
         async for finding in unknown_guests(settings, hypervisor.name, drivers[hypervisor.name]):
             yield finding
+
+
+def _without_hypervisors(settings: Settings) -> Iterator[Finding]:
+    """Yield what the configuration and its files say of themselves."""
+    yield versions()
+    yield from access.findings(settings)
+    yield from map(private, private_files(settings))
+    if settings.server.tls_certificate:
+        yield certificate(settings)
+    yield store(settings)
+    yield store_keys(settings)
+    yield quotas(settings)
+    yield from (image_directory(Path(directory)) for directory in settings.images.directories)
+    yield from (export_directory(Path(directory)) for directory in settings.images.export_directories)
+    yield staging_directory(Path(settings.images.staging))
+    yield converter()
+    yield from map(file_system_tool, PACKAGES)
 
 
 def examine_host(settings: Settings) -> Iterator[Finding]:

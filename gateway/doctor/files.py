@@ -16,24 +16,11 @@ from gateway.doctor.service_view import UNIT
 from gateway.http.tls import configured_certificate
 from gateway.private_files import ExposedFile, demand_private
 from gateway.store.keyring import demand_usable_keys
-from gateway.users import UsersError, read
 
 LOW_SPACE = 2 * 1024**3
 OUT_OF_SIGHT = "the service sees nothing of /home, /root, /tmp and /var/tmp: use /srv, or docs/operations.md"
 SOON = timedelta(days=21)
 """The time before a certificate's end in which it should have been renewed."""
-
-
-def users(settings: Settings) -> Finding:
-    """Return whether the users file can be read and has an admin."""
-    path = Path(settings.auth.users_file)
-    try:
-        entries = read(path)
-    except UsersError as error:
-        return Finding("error", "users", error.message)
-    if not any(user.role == "admin" for user in entries.values()):
-        return Finding("error", "users", "there is no admin", "cimi-gateway user add NAME --role admin")
-    return Finding("ok", "users", f"{len(entries)} in {path}")
 
 
 def private(path: Path) -> Finding:

@@ -32,6 +32,7 @@ from gateway.http.ways_in import (
     Entry,
     OtherLogin,
     OtherWays,
+    ProxyLogin,
     token_login,
 )
 from gateway.orchestration.common.contract import Caller
@@ -85,18 +86,21 @@ class Given:
     """The other end of the socket of this host."""
     certificate: bytes | None = None
     """Certificate of the client in DER."""
+    proxied: str | None = None
+    """Name of the user by the word of a trusted proxy."""
 
     @classmethod
-    def of(cls, request: web.BaseRequest, address: str) -> Given:
+    def of(cls, request: web.BaseRequest, address: str, proxied: str | None = None) -> Given:
         """Return what a request says; ``address`` is where it comes from."""
         headers, line = request.headers, request.protocol
         peer, certificate = getattr(line, "peer", None), getattr(line, "certificate", None)
-        return cls(headers.get("Authorization"), address, headers.get("CIMI-Project") or None, peer, certificate)
+        project = headers.get("CIMI-Project") or None
+        return cls(headers.get("Authorization"), address, project, peer, certificate, proxied)
 
     @property
     def is_nobody(self) -> bool:
         """Whether nothing is said."""
-        return self.authorization is None and self.peer is None and self.certificate is None
+        return self.authorization is None and _of_connection(self) is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,7 +347,9 @@ def _is_bearer(header: str) -> bool:
 
 
 def _of_connection(given: Given) -> OtherLogin | None:
-    """Return what the connection says of who has opened it."""
+    """Return what the connection says of who has opened it, or the proxy at its end of whom it asks for."""
+    if given.proxied is not None:
+        return ProxyLogin(given.proxied)
     return CertificateLogin(given.certificate) if given.certificate is not None else given.peer
 
 

@@ -16,7 +16,7 @@ from aiohttp import web
 
 from gateway.addresses import host_of, parsed
 from gateway.cimi.dialects import Dialect
-from gateway.errors import Forbidden, Invalid, Misdirected
+from gateway.errors import Forbidden, Invalid, Misdirected, Unauthenticated
 from gateway.http.request import header
 
 HOST = re.compile(r"[A-Za-z0-9.\-_]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
@@ -105,6 +105,19 @@ def address_of(request: web.Request, trusted: tuple[str, ...]) -> str:
         return THIS_HOST
     said = _said(request, "for", "X-Forwarded-For") if trusted and _is_trusted(request.remote, trusted) else ""
     return host_of(said[:LONGEST_ADDRESS] or request.remote or "")
+
+
+def proxied_user(request: web.Request, header_name: str, trusted: tuple[str, ...]) -> str | None:
+    """Return the user whom a trusted proxy names in a header; None where nobody is believed, or none is named.
+
+    Raises Unauthenticated for several names: some of them may be the client's own.
+    """
+    if not header_name or not _is_trusted(request.remote, trusted):
+        return None
+    names = request.headers.getall(header_name, [])
+    if len(names) > 1:
+        raise Unauthenticated(f"{header_name} stands {len(names)} times; the proxy has to replace what clients send")
+    return names[0] if names and names[0] else None
 
 
 def _said(request: web.Request, parameter: str, name: str) -> str:

@@ -24,11 +24,11 @@ from gateway import clock
 from gateway.cimi.query import decisive
 from gateway.cimi.registry import CLOUD_ENTRY_POINT, bytes_at, collection_at, type_at
 from gateway.errors import NotAcceptable
-from gateway.http.authentication import Authentication, Given, Login
+from gateway.http.authentication import Authentication, Login
 from gateway.http.connection import ON_EVERY_ANSWER, Connection
 from gateway.http.metrics import Metrics, target_of
 from gateway.http.remembered import Key, Memory, Remembered
-from gateway.http.request import CONTENT_TYPES, Context, answer_format, fresh_id, header, names_tag
+from gateway.http.request import CONTENT_TYPES, GIVEN, Context, answer_format, fresh_id, header, names_tag
 from gateway.http.shares import UserShares
 from gateway.orchestration.common.permissions import rights
 
@@ -119,9 +119,9 @@ class QuickReads:
             return
         connection = request.protocol
         assert isinstance(connection, Connection)
-        given = Given.of(request, context.caller.address)
-        login = self._authentication.login_of(given)
-        if login is None:
+        given = request.get(GIVEN)
+        login = self._authentication.login_of(given) if given is not None else None
+        if given is None or login is None:
             return
         try:
             media = answer_format(header(request, "Accept"), None)

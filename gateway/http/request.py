@@ -29,7 +29,7 @@ from gateway.errors import (
     UnsupportedMediaType,
     UriTooLong,
 )
-from gateway.http.authentication import Session
+from gateway.http.authentication import Given, Session
 from gateway.orchestration.common.contract import Caller, Part
 from gateway.orchestration.common.resource_service import ResourceService
 
@@ -37,6 +37,8 @@ READS = ("GET", "HEAD")
 # The aiohttp of Debian 13 has no keys of requests: a name serves there.
 SESSION = web.RequestKey("session", Session) if TYPE_CHECKING or hasattr(web, "RequestKey") else "session"
 """Key of who makes a request, for what goes on for longer than its answer."""
+GIVEN = web.RequestKey("given", Given) if TYPE_CHECKING or hasattr(web, "RequestKey") else "given"
+"""Key of what a request says of who makes it."""
 LONGEST_URL = 8192
 MOST_PARAMETERS = 256
 MOST_HEADER_BYTES = 65_536

@@ -22,12 +22,13 @@ from gateway.http.authentication import Authentication, Given
 from gateway.http.connection import Connection
 from gateway.http.event_stream import EventStream
 from gateway.http.handlers import Handlers
-from gateway.http.hosts import HostNames, address_of, base_of, demand_own_origin
+from gateway.http.hosts import HostNames, address_of, base_of, demand_own_origin, proxied_user
 from gateway.http.metrics import Metrics
 from gateway.http.quick_reads import QuickReads
 from gateway.http.readiness import Readiness
 from gateway.http.remembered import Memory
 from gateway.http.request import (
+    GIVEN,
     JSON,
     READS,
     SESSION,
@@ -71,6 +72,8 @@ class WireSettings:
     max_body: int = 1_048_576
     """Bytes of a document."""
     public_entry_point: bool = False
+    proxy_user_header: str = ""
+    """Header in which a trusted proxy names the user."""
     names: HostNames = field(default_factory=HostNames)
     origins: tuple[str, ...] = ()
     """Origins whose pages may ask for changes, besides the gateway's own."""
@@ -273,7 +276,9 @@ class Server:
 
     async def _caller(self, request: web.Request, identity: str, path: str | None) -> Caller:
         """Return who asks. Raises Unauthenticated or TooManyRequests."""
-        given = Given.of(request, address_of(request, self._settings.trusted_proxies))
+        trusted = self._settings.trusted_proxies
+        proxied = proxied_user(request, self._settings.proxy_user_header, trusted)
+        given = request[GIVEN] = Given.of(request, address_of(request, trusted), proxied)
         public = self._settings.public_entry_point and path is not None and path.rstrip("/") in PUBLIC
         if given.is_nobody and public and request.method in READS:
             return Caller("", Role.VIEWER, "", identity)

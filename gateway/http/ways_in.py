@@ -1,4 +1,4 @@
-"""The ways in beside passwords: tokens, certificates of clients, and the socket of this host."""
+"""The ways in beside passwords: tokens, certificates of clients, the word of a proxy, and the socket of this host."""
 
 from __future__ import annotations
 
@@ -34,7 +34,14 @@ class CertificateLogin:
     certificate: bytes
 
 
-OtherLogin: TypeAlias = TokenLogin | CertificateLogin | Peer
+@dataclass(frozen=True, slots=True)
+class ProxyLogin:
+    """The name of a user whom a trusted proxy has let in."""
+
+    name: str
+
+
+OtherLogin: TypeAlias = TokenLogin | CertificateLogin | ProxyLogin | Peer
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +85,8 @@ class OtherWays:
             return self._by_token(login)
         if isinstance(login, CertificateLogin):
             return self._by_certificate(login.certificate)
+        if isinstance(login, ProxyLogin):
+            return self._by_proxy(login.name)
         return self._by_socket(login)
 
     def token(self, header: str) -> TokenLogin:
@@ -113,6 +122,12 @@ class OtherWays:
         if user is None:
             raise Unauthenticated("the certificate is no user's of this gateway")
         return Entry(user, f"certificate {fingerprint_of(certificate)}", certificate=certificate)
+
+    def _by_proxy(self, name: str) -> Entry:
+        user = self._directory.users.get(name)
+        if user is None:
+            raise Unauthenticated(f"the proxy names {name[:64]!r}, who is no user of this gateway")
+        return Entry(user, "proxy")
 
     def _by_socket(self, peer: Peer) -> Entry:
         users, credential = self._host_users, f"uid {peer.uid}"

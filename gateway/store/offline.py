@@ -127,6 +127,11 @@ class OfflineStore:
         rows = self._connection.execute(sql, (position, most)).fetchall()
         return [{"position": place, "time": time, **json.loads(entry)} for place, time, entry in rows]
 
+    def documents(self, kind: str) -> list[tuple[str, str, Document]]:
+        """Return path, creation and document of each resource of a kind in its root collection; by the kinds' index."""
+        sql = "SELECT path, created, document FROM resources WHERE kind = ? AND parent = '' ORDER BY created, path"
+        return [(path, created, json.loads(text)) for path, created, text in self._connection.execute(sql, (kind,))]
+
     def owned_by(self, user: str) -> Owned:
         """Return how much in the store is a user's; all resources and events are looked at."""
         sql = f"SELECT count(*) FROM resources WHERE {self._project} = ?"  # noqa: S608

@@ -10,9 +10,12 @@ import pytest
 from drivers.base import InterfaceAddress
 from drivers.memory import MemoryDriver
 from gateway.app import Gateway
+from gateway.orchestration.access.uses import TokenUses
+from gateway.orchestration.monitoring.audit_log import AuditRetention
 from gateway.orchestration.monitoring.clock_watch import ClockWatch
 from gateway.orchestration.monitoring.retention import Retention
 from gateway.orchestration.monitoring.sample_retention import SampleRetention
+from gateway.orchestration.quotas import live
 from tests.api.client import ApiClient
 from tests.patience import eventually
 
@@ -29,6 +32,9 @@ LOOPS: dict[str, Inner] = {
     "connections": lambda gateway, _driver: (gateway.door, "_connections"),
     "clock": lambda _gateway, _driver: (ClockWatch, "look"),
     "repeated accesses": lambda gateway, _driver: (gateway.accesses, "tell_repeats"),
+    "audit retention": lambda _gateway, _driver: (AuditRetention, "expire"),
+    "live quotas": lambda _gateway, _driver: (live, "allowances_of"),
+    "uses of tokens": lambda _gateway, _driver: (TokenUses, "write"),
     "staging directory": lambda gateway, _driver: (gateway._staging, "sweep"),
     "event stream": lambda gateway, _driver: (gateway.stream, "_deliver"),
     "heartbeat of the event stream": lambda gateway, _driver: (gateway.stream, "_hand_out"),

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from demo.guest_image import build
-from tests.gateway_process import PASSWORD, GatewayProcess
+from tests.gateway_process import GatewayProcess
 from tests.place import ROOT
 
 TUTORIAL = ROOT / "docs" / "tutorial.md"
 BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-ADDRESS = "http://127.0.0.1:8080/cimi/"
+ADDRESS = "unix:$PWD/var/socket"
 """Where the tutorial's gateway is; the test's is elsewhere."""
 SECONDS = 600
 
@@ -28,7 +28,8 @@ def gateway(pool: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gat
     home = tmp_path_factory.mktemp("gateway")
     (home / "images").mkdir()
     build(home / "images" / "demo.qcow2", login=True)
-    process = GatewayProcess(home, pool, home / "images", image_settings=f'catalog = "{ROOT / "etc/catalog.toml"}"')
+    catalog = f'catalog = "{ROOT / "etc/catalog.toml"}"'
+    process = GatewayProcess(home, pool, home / "images", image_settings=catalog, server='socket = "socket"')
     process.prepare()
     process.start()
     yield process
@@ -49,7 +50,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
     (tmp_path / ".ssh").mkdir(mode=0o700)
     (tmp_path / ".venv" / "bin").mkdir(parents=True)
     (tmp_path / ".venv" / "bin" / "activate").write_text("")
-    given = {"HOME": str(tmp_path), "PATH": f"{programs}:{os.environ['PATH']}", "CIMI_PASSWORD": PASSWORD}
+    given = {"HOME": str(tmp_path), "PATH": f"{programs}:{os.environ['PATH']}"}
     return {**os.environ, **given, "XDG_CONFIG_HOME": str(tmp_path / "config")}
 
 
@@ -59,7 +60,7 @@ def test_each_line_of_the_tutorial_works_and_nothing_is_left(
     blocks = BLOCK.findall(TUTORIAL.read_text())
     assert len(blocks) > 8
     script = "".join(f"echo '== {number}'\n{block}" for number, block in enumerate(blocks, start=1))
-    (tmp_path / "tutorial.sh").write_text(script.replace(ADDRESS, gateway.base))
+    (tmp_path / "tutorial.sh").write_text(script.replace(ADDRESS, f"unix:{gateway.home}/socket"))
     done = subprocess.run(
         ["bash", "-e", "-u", "-o", "pipefail", "tutorial.sh"],
         stdin=subprocess.DEVNULL,

@@ -358,7 +358,7 @@ async def test_nothing_is_left_where_it_was_unpacked(home: Home, monkeypatch: py
 async def test_the_log_of_the_old_store_is_not_taken_for_the_new_ones(home: Home) -> None:
     home.must("backup", str(home.file))
     connection = sqlite3.connect(home.store)
-    connection.execute("UPDATE resources SET owner = 'somebody'")
+    connection.execute("UPDATE resources SET project = 'somebody'")
     connection.commit()
     wal = home.store.with_name("gateway.db-wal")
     content = wal.read_bytes()
@@ -366,4 +366,4 @@ async def test_the_log_of_the_old_store_is_not_taken_for_the_new_ones(home: Home
     wal.write_bytes(content)
     home.must("restore", str(home.file))
     with sqlite3.connect(home.store) as restored:
-        assert restored.execute("SELECT owner FROM resources").fetchall() == [("ann",)]
+        assert restored.execute("SELECT project FROM resources").fetchall() == [("ann",)]

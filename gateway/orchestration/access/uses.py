@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from gateway.clock import timestamp
@@ -22,6 +23,10 @@ class TokenUses:
         """Write the uses since the last turn."""
         uses = dict(self._uses)
         self._uses.clear()
+        await self.write(uses)
+
+    async def write(self, uses: Mapping[str, datetime]) -> None:
+        """Write these uses into their Tokens; those that are gone are left out."""
         if not uses:
             return
         async with self._store.transaction(durable=False) as transaction:
