@@ -85,10 +85,10 @@ def revoke(name: str, member: str) -> None:
 
 async def _members(session: Session, name: str) -> str:
     """Return the URL of the members of a project."""
-    found = await session.client.find("projects", name)
-    href = found.href("members")
+    project_ = await session.client.find("projects", name)
+    href = project_.href("members")
     if href is None:
-        raise cimi_client.NotOffered(f"{found.id} has no members")
+        raise cimi_client.NotOffered(f"{project_.id} has no members")
     return href
 
 
