@@ -54,7 +54,7 @@ coverage: $(VENV)/ready ## Run the quick tests, and tell the branches that they 
 	$(BIN)/coverage report
 	$(LEFT_OUT)
 
-TREES := gateway drivers conformance client tests demo bench tools
+TREES := gateway drivers conformance client contrib tests demo bench tools
 check: $(VENV)/ready ## Run ruff, mypy, import-linter and the checks of English, sizes, ways and diagrams
 	$(BIN)/ruff check $(TREES)
 	$(BIN)/ruff format --check $(TREES)

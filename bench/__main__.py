@@ -15,6 +15,7 @@ import structlog
 
 from bench import (
     addresses,
+    client,
     events,
     holds,
     images,
@@ -41,6 +42,7 @@ MEASURES: dict[str, Callable[[], list[Row]]] = {
     "meters": lambda: asyncio.run(meters.measure()),
     "quotas": lambda: asyncio.run(quotas.measure()),
     "fairness": quotas.measure_fairness,
+    "client": lambda: asyncio.run(client.measure()),
     "size": size.measure,
     "machines": machines.measure,
     "overlay": overlay.measure,

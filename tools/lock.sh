@@ -13,3 +13,4 @@ compile() {
 compile --output-file requirements/run.txt setup.cfg
 compile --extra dev --constraint requirements/run.txt --output-file requirements/dev.txt setup.cfg
 compile --output-file requirements/docs.txt requirements/docs.in
+compile --constraint requirements/run.txt --output-file requirements/contrib.txt requirements/contrib.in
