@@ -37,7 +37,7 @@ log = structlog.get_logger("auth")
 
 
 class Fetching(Protocol):
-    """What fetches small documents by URL."""
+    """A fetcher of small documents by URL."""
 
     async def small(self, url: str, most: int) -> bytes:
         """Return a document of at most ``most`` bytes. Raises DriverError."""
@@ -46,7 +46,7 @@ class Fetching(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a token says: the user's name, the roles and the project where these are claimed, and its end."""
+    """The claims of a token: the user's name, the roles and the project where these are said, and its end."""
 
     user: str
     roles: tuple[str, ...] | None
