@@ -23,17 +23,17 @@ from aiohttp import web
 from prometheus_client import Counter
 
 from gateway.errors import Forbidden, TooManyRequests, Unauthenticated
-from gateway.http.local_socket import HostUsers, Peer
+from gateway.http.local_socket import Peer
 from gateway.http.login_limits import Attempt, LoginLimits, Withheld, too_many_of_pair
 from gateway.http.password_threads import PasswordThreads
 from gateway.http.ways_in import (
     CertificateLogin,
-    Certificates,
+    Doors,
     Entry,
     OtherLogin,
     OtherWays,
     ProxyLogin,
-    token_login,
+    bearer_login,
 )
 from gateway.orchestration.common.contract import Caller
 from gateway.orchestration.common.directory import Directory, Standing, User
@@ -131,12 +131,10 @@ class Session:
 class Authentication:
     """The ways in, and who has given the right password lately. ``outcomes`` counts for /metrics."""
 
-    def __init__(
-        self, directory: Directory, host_users: HostUsers | None = None, certificates: Certificates | None = None
-    ) -> None:
+    def __init__(self, directory: Directory, doors: Doors | None = None) -> None:
         self._directory = directory
         self.outcomes = Counter("cimi_logins", "Logins that were not remembered", ("outcome",), registry=None)
-        self.others = OtherWays(directory, self.outcomes, host_users, certificates)
+        self.others = OtherWays(directory, self.outcomes, doors or Doors())
         self._sessions: dict[tuple[str, str, str | None], Session] = {}
         """Sessions as they follow from the directory as it is now."""
         directory.watch(self._sessions.clear)
@@ -162,7 +160,7 @@ class Authentication:
         header = given.authorization
         if header is not None and not _is_bearer(header):
             return self._session(Entry(await self._by_password(header, given.address), "password"), given.project)
-        login = self.others.token(header) if header is not None else _of_connection(given)
+        login = await self.others.bearer(header) if header is not None else _of_connection(given)
         if login is None:
             raise Unauthenticated("credentials are needed: a user's password by HTTP Basic, or a token as Bearer")
         return self._session(self.others.enter(login), given.project)
@@ -173,7 +171,7 @@ class Authentication:
         if header is None:
             return _of_connection(given)
         if _is_bearer(header):
-            return token_login(header)
+            return bearer_login(header)
         try:
             name, password = basic_credentials(header)
         except ValueError:
