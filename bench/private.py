@@ -39,7 +39,7 @@ def settings(home: Path, quotas: Mapping[str, int] | None = None) -> config.Sett
         server=config.ServerSettings(listen=f"127.0.0.1:{free_port()}"),
         store=config.StoreSettings(str(home / "gateway.db")),
         auth=config.AuthSettings(str(home / "users")),
-        images=config.ImageSettings([], staging=str(home / "staging")),
+        images=config.ImageSettings([str(home / "images")], staging=str(home / "staging")),
         jobs=config.JobSettings(),
         events=config.EventSettings(most_streams_per_user=1000),
         # More Machines are stored as running than any host could carry.

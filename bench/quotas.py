@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import statistics
 import tempfile
@@ -9,8 +10,9 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 
@@ -32,13 +34,82 @@ QUEUED = 24
 ROUNDS = 300
 TIMES = 7
 POOL = "cimi-bench"
+DELAY = 0.05
+"""Seconds that the host in memory takes for what a create asks of it."""
+BOOTABLE = (bytes(510) + b"\x55\xaa").ljust(65_536, b"\0")
 EVERY = {quota.name: 10**15 for quota in QUOTAS if quota.counted}
 """All quotas that are counted, none of them ever full."""
 
 
 async def measure() -> list[Row]:
     """Measure over the hypervisor in memory."""
-    return [await _creates(), await _reads()]
+    return [await _creates(), await _reads(), await _crowd()]
+
+
+async def _crowd() -> Row:
+    """Compare a create beside many of another project, on a host that takes its time, to the same alone."""
+    driver = MemoryDriver()
+    for part, call in ((driver.storage, "create_volume"), (driver.domains, "define"), (driver.domains, "start")):
+        setattr(part, call, _delayed(getattr(part, call)))
+    with tempfile.TemporaryDirectory() as home:
+        image = Path(home) / "images" / "guest.raw"
+        image.parent.mkdir()
+        image.write_bytes(BOOTABLE)
+        async with serving(Path(home), driver) as running, aiohttp.ClientSession() as session:
+            machines = Machines(session, f"http://{running.settings.server.listen}/cimi/")
+            await machines.prepare(image)
+            alone, beside = [], []
+            for _ in range(TIMES):
+                alone.append(await machines.seconds())
+                begun = [await machines.make("crowd", "respond-async") for _ in range(QUEUED)]
+                beside.append(await machines.seconds())
+                for job in begun:
+                    await running.runner.wait(job, 60)
+    ratio = statistics.median(beside) / statistics.median(alone)
+    details = f"{statistics.median(alone):.2f} to {statistics.median(beside):.2f} s"
+    return Row(f"create while {QUEUED} creates of another project wait, against alone", ratio, 1.5, details=details)
+
+
+def _delayed(call: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    async def later(*arguments: Any, **named: Any) -> Any:
+        await asyncio.sleep(DELAY)
+        return await call(*arguments, **named)
+
+    return later
+
+
+@dataclass
+class Machines:
+    """The creates of Machines in two projects of an admin."""
+
+    session: aiohttp.ClientSession
+    base: str
+    image: str = ""
+
+    async def prepare(self, image: Path) -> None:
+        """Import the image, and make the projects."""
+        for name in ("crowd", "other"):
+            await self._post("projects", {"name": name}, "", "wait=30")
+        headers = await self._post("machineImages", {"imageLocation": f"file://{image}"}, "", "wait=30")
+        self.image = headers["Location"]
+
+    async def seconds(self) -> float:
+        """Return how long a create in the other project takes."""
+        began = time.perf_counter()
+        await self.make("other", "wait=60")
+        return time.perf_counter() - began
+
+    async def make(self, project: str, prefer: str) -> str:
+        """Begin a create in a project; return the path of its Job."""
+        headers = await self._post("machines", document(self.image), project, prefer)
+        return headers["CIMI-Job-URI"].removeprefix(self.base)
+
+    async def _post(self, path: str, wanted: dict[str, object], project: str, prefer: str) -> Mapping[str, str]:
+        headers = {"Authorization": basic_auth("admin", "secret"), "Prefer": prefer}
+        headers |= {"CIMI-Project": project} if project else {}
+        async with self.session.post(self.base + path, json=wanted, headers=headers) as answer:
+            assert answer.status in (201, 202), await answer.text()
+            return dict(answer.headers)
 
 
 async def _creates() -> Row:

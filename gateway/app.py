@@ -36,6 +36,7 @@ from gateway.http.server import Server, ServerParts
 from gateway.http.shares import UserShares
 from gateway.http.stream_places import StreamPlaces
 from gateway.http.tls import Certificate, configured_certificate
+from gateway.http.ways_in import Doors
 from gateway.jobs.plan import StepRegistry
 from gateway.jobs.runner import JobRunner
 from gateway.listening import named
@@ -210,7 +211,9 @@ class Gateway:
         await self._feed.open()
         self._host_users = await host_users(self.settings)
         self._certificate = await asyncio.to_thread(configured_certificate, self.settings.server)
-        self.authentication = Authentication(self.room.directory, self._host_users, self._certificate)
+        self.authentication = Authentication(
+            self.room.directory, Doors(self._host_users, self._certificate, wiring.openid(self.settings))
+        )
         events = self.settings.events
         streams = partial(self.quotas.limit, quota="event_streams")
         places = StreamPlaces(events.most_streams, events.most_streams_per_user, streams)

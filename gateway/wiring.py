@@ -17,6 +17,7 @@ from drivers.web.fetch import FetchRules, HttpFetcher
 from gateway.config import Settings
 from gateway.confined_packages import ConfinedPackageReader
 from gateway.http.hosts import HostNames
+from gateway.http.openid import OpenIdConnect
 from gateway.http.server import WireSettings
 from gateway.jobs import crash
 from gateway.jobs.execution import JobTools
@@ -97,6 +98,15 @@ def image_tools(settings: Settings, readers: ConfinedReaders, staging: Path, sto
         upload_minutes=images.upload_minutes,
         waiting_uploads=images.waiting_uploads,
     )
+
+
+def openid(settings: Settings) -> OpenIdConnect | None:
+    """Return the OpenID Connect provider of the configuration; None without one."""
+    oidc = settings.oidc
+    if not oidc.issuer:
+        return None
+    schemes = ("https",) if oidc.issuer.startswith("https:") else ("https", "http")
+    return OpenIdConnect(oidc, HttpFetcher(FetchRules(schemes, tuple(oidc.private_networks), stall=10.0)))
 
 
 def wire_settings(settings: Settings) -> WireSettings:

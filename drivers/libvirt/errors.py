@@ -92,7 +92,9 @@ def translated(error: libvirt.libvirtError) -> DriverError:
         # All that QEMU tells of a file system which is full.
         return DriverNoSpace(f"the guest's memory could not be written; is the pool full? {text}")
     if is_shaping_missing(error):
-        return DriverUnsupported(f"this host cannot limit bandwidth, as a classOfService asks: {text}")
+        return DriverUnsupported(
+            f"this host cannot limit bandwidth, as a classOfService or networkBandwidth asks: {text}"
+        )
     if is_pool_busy(error):
         return DriverBusy(f"the pool is busy: {text}")
     return TYPES.get(error.get_error_code(), DriverFailed)(text)

@@ -114,6 +114,17 @@ class HttpFetcher:
                 last = await self._exactly(response, size - begin) if ranges else b""
         return RemoteFile(size, ranges and bool(last), validator, first, last)
 
+    async def small(self, url: str, most: int) -> bytes:
+        """Return a file as a whole. Raises DriverInvalid for one of more than ``most`` bytes, and as ``look``."""
+        try:
+            async with self._open(url, {}) as response:
+                content = await self._exactly(response, most + 1)
+        except (Broken, TimeoutError) as error:
+            raise DriverUnreachable(f"{_host(url)} does not answer properly: {error}") from None
+        if len(content) > most:
+            raise DriverInvalid(f"has more than {most} bytes")
+        return content
+
     async def _exactly(self, response: aiohttp.ClientResponse, most: int) -> bytes:
         data = bytearray()
         async with aclosing(self._pieces(response)) as pieces:

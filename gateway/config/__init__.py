@@ -27,11 +27,12 @@ from gateway.config.sections import (
     MachineSettings,
     MetricsSettings,
     MonitoringSettings,
+    OidcSettings,
     ServerSettings,
     Settings,
     StoreSettings,
 )
-from gateway.config.wire import check_proxy_header, check_wire
+from gateway.config.wire import check_oidc, check_proxy_header, check_wire
 
 __all__ = [
     "DEFAULT_PATH",
@@ -46,6 +47,7 @@ __all__ = [
     "MachineSettings",
     "MetricsSettings",
     "MonitoringSettings",
+    "OidcSettings",
     "ServerSettings",
     "Settings",
     "StoreSettings",
@@ -57,6 +59,7 @@ SECTIONS: dict[str, type[Any]] = {
     "server": ServerSettings,
     "store": StoreSettings,
     "auth": AuthSettings,
+    "oidc": OidcSettings,
     "images": ImageSettings,
     "jobs": JobSettings,
     "events": EventSettings,
@@ -136,6 +139,7 @@ def _check(settings: Settings) -> None:
     path, server, jobs = settings.path, settings.server, settings.jobs
     _check_server(path, server)
     check_wire(path, server)
+    check_oidc(path, settings.oidc)
     check_proxy_header(path, settings.auth.proxy_user_header, server.trusted_proxies)
     if settings.metrics.listen:
         _check_listen(path, "metrics", settings.metrics.listen)

@@ -96,6 +96,23 @@ class AuthSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class OidcSettings:
+    """The section [oidc]: an OpenID Connect provider whose tokens let users in; without an ``issuer`` none does.
+
+    ``user_claim`` names the user; ``role_claim`` the most that the token allows, and ``project_claim`` the project in
+    which it counts, where they are set.
+    """
+
+    issuer: str = ""
+    audience: str = ""
+    user_claim: str = "preferred_username"
+    role_claim: str = ""
+    project_claim: str = ""
+    private_networks: list[str] = field(default_factory=list)
+    """Networks that the keys may be fetched from although they are private, loopback or link-local."""
+
+
+@dataclass(frozen=True, slots=True)
 class ImageSettings:
     """The section [images]: the places that images come from, and how large they may be. Sizes in bytes.
 
@@ -223,6 +240,7 @@ class Settings:
     images: ImageSettings
     jobs: JobSettings
     hypervisors: tuple[HypervisorSettings, ...]
+    oidc: OidcSettings = OidcSettings()
     events: EventSettings = EventSettings()
     audit: AuditSettings = AuditSettings()
     quotas: Mapping[str, int] = field(default_factory=dict)

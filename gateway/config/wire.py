@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import re
+from ipaddress import ip_network
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from gateway.config.reader import ConfigError
-from gateway.config.sections import ServerSettings
+from gateway.config.sections import OidcSettings, ServerSettings
 
 HOST = re.compile(r"[A-Za-z0-9._\-]+|\[?[0-9A-Fa-f:.]+\]?")
 ORIGIN = re.compile(r"https?://[^/?#@\s]+")
@@ -25,6 +27,23 @@ def check_proxy_header(path: Path, header: str, trusted: list[str]) -> None:
         raise ConfigError(f"{path}: [auth] proxy_user_header: {header} means something else already")
     if header and not trusted:
         raise ConfigError(f"{path}: [auth] proxy_user_header: needs the proxy's address in [server] trusted_proxies")
+
+
+def check_oidc(path: Path, oidc: OidcSettings) -> None:
+    """Raise ConfigError for a provider that nobody could trust: in the clear, or for any audience."""
+    if not oidc.issuer:
+        return
+    parts = urlsplit(oidc.issuer)
+    if parts.scheme != "https" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
+        raise ConfigError(f"{path}: [oidc] issuer: must be https://, not {oidc.issuer!r}")
+    for key in ("audience", "user_claim"):
+        if not getattr(oidc, key):
+            raise ConfigError(f"{path}: [oidc] {key}: must not be empty beside issuer")
+    for network in oidc.private_networks:
+        try:
+            ip_network(network)
+        except ValueError:
+            raise ConfigError(f"{path}: [oidc] private_networks: {network!r} is no network") from None
 
 
 def check_wire(path: Path, server: ServerSettings) -> None:

@@ -23,17 +23,17 @@ from aiohttp import web
 from prometheus_client import Counter
 
 from gateway.errors import Forbidden, TooManyRequests, Unauthenticated
-from gateway.http.local_socket import HostUsers, Peer
+from gateway.http.local_socket import Peer
 from gateway.http.login_limits import Attempt, LoginLimits, Withheld, too_many_of_pair
 from gateway.http.password_threads import PasswordThreads
 from gateway.http.ways_in import (
     CertificateLogin,
-    Certificates,
+    Doors,
     Entry,
     OtherLogin,
     OtherWays,
     ProxyLogin,
-    token_login,
+    bearer_login,
 )
 from gateway.orchestration.common.contract import Caller
 from gateway.orchestration.common.directory import Directory, Standing, User
@@ -131,15 +131,16 @@ class Session:
 class Authentication:
     """The ways in, and who has given the right password lately. ``outcomes`` counts for /metrics."""
 
-    def __init__(
-        self, directory: Directory, host_users: HostUsers | None = None, certificates: Certificates | None = None
-    ) -> None:
+    def __init__(self, directory: Directory, doors: Doors | None = None) -> None:
         self._directory = directory
         self.outcomes = Counter("cimi_logins", "Logins that were not remembered", ("outcome",), registry=None)
-        self.others = OtherWays(directory, self.outcomes, host_users, certificates)
+        self.others = OtherWays(directory, self.outcomes, doors or Doors())
         self._sessions: dict[tuple[str, str, str | None], Session] = {}
         """Sessions as they follow from the directory as it is now."""
+        self._at_hand: dict[tuple[OtherLogin, str | None], Session] = {}
+        """The same, by what a request says."""
         directory.watch(self._sessions.clear)
+        directory.watch(self._at_hand.clear)
         self._secret = secrets.token_bytes(32)
         self._good: OrderedDict[bytes, tuple[float, str]] = OrderedDict()
         self._comparing: dict[bytes, asyncio.Event] = {}
@@ -162,7 +163,7 @@ class Authentication:
         header = given.authorization
         if header is not None and not _is_bearer(header):
             return self._session(Entry(await self._by_password(header, given.address), "password"), given.project)
-        login = self.others.token(header) if header is not None else _of_connection(given)
+        login = await self.others.bearer(header) if header is not None else _of_connection(given)
         if login is None:
             raise Unauthenticated("credentials are needed: a user's password by HTTP Basic, or a token as Bearer")
         return self._session(self.others.enter(login), given.project)
@@ -173,7 +174,7 @@ class Authentication:
         if header is None:
             return _of_connection(given)
         if _is_bearer(header):
-            return token_login(header)
+            return bearer_login(header)
         try:
             name, password = basic_credentials(header)
         except ValueError:
@@ -184,7 +185,7 @@ class Authentication:
         """Return who came by a login that needs no comparing now; None says nothing."""
         try:
             if not isinstance(login, PasswordLogin):
-                return self._session(self.others.enter(login), chosen)
+                return self._entered(login, chosen)
             user = self._directory.users.get(login.name)
             if user is None or not self._remembered(login.mark, user):
                 return None
@@ -192,6 +193,17 @@ class Authentication:
             return self._session(Entry(user, "password"), chosen)
         except (Forbidden, Unauthenticated):
             return None
+
+    def _entered(self, login: OtherLogin, chosen: str | None) -> Session:
+        """Return who comes by something else than a password: as at the last time, unless anything has changed."""
+        session = self._at_hand.get((login, chosen))
+        if session is not None and self.others.goes_on(session.entry):
+            return session
+        session = self._session(self.others.enter(login), chosen)
+        if len(self._at_hand) >= MOST_SESSIONS:
+            self._at_hand.clear()
+        self._at_hand[login, chosen] = session
+        return session
 
     def holds(self, session: Session) -> bool:
         """Return whether what made up a session is still so: for those who stay connected."""

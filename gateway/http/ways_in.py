@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Protocol, TypeAlias
 
 from prometheus_client import Counter
@@ -12,11 +12,14 @@ from gateway import clock
 from gateway.errors import Unauthenticated
 from gateway.http.client_certificates import ClientCertificates, fingerprint_of
 from gateway.http.local_socket import HostUsers, Peer
+from gateway.http.openid import LONGEST, Claims, OpenIdConnect
 from gateway.orchestration.access.changes import HOST, MARK, digest_of
 from gateway.orchestration.common.contract import Role
-from gateway.orchestration.common.directory import Directory, Token, User
+from gateway.orchestration.common.directory import BY_RANK, Directory, Token, User
+from gateway.users import ROLES
 
 LONGEST_TOKEN = 128
+MOST_CLAIMS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,14 @@ class ProxyLogin:
     name: str
 
 
-OtherLogin: TypeAlias = TokenLogin | CertificateLogin | ProxyLogin | Peer
+@dataclass(frozen=True, slots=True)
+class OpenIdLogin:
+    """A token of an OpenID Connect provider, by its digest."""
+
+    digest: str
+
+
+OtherLogin: TypeAlias = TokenLogin | CertificateLogin | ProxyLogin | OpenIdLogin | Peer
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +72,15 @@ class Certificates(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """The ways in that the configuration has opened."""
+
+    host_users: HostUsers | None = None
+    certificates: Certificates | None = None
+    openid: OpenIdConnect | None = None
+
+
 class OtherWays:
     """The tokens, certificates and accounts of this host. ``outcomes`` counts refused tokens for /metrics."""
 
@@ -69,15 +88,17 @@ class OtherWays:
         self,
         directory: Directory,
         outcomes: Counter,
-        host_users: HostUsers | None = None,
-        certificates: Certificates | None = None,
+        doors: Doors,
     ) -> None:
         self._directory = directory
         self._outcomes = outcomes
-        self._host_users = host_users
-        self._certificates = certificates or ClientCertificates()
-        self.uses: dict[str, datetime] = {}
-        """The paths of tokens that were used since somebody took these, each with the time of the last use."""
+        self._host_users = doors.host_users
+        self._certificates = doors.certificates or ClientCertificates()
+        self._openid = doors.openid
+        self._claims: OrderedDict[str, Claims] = OrderedDict()
+        """What verified tokens of the OpenID provider say, by their digests."""
+        self.uses: set[str] = set()
+        """The paths of tokens that were used since somebody took these."""
 
     def enter(self, login: OtherLogin) -> Entry:
         """Return whom a login lets in now. Raises Unauthenticated."""
@@ -87,15 +108,37 @@ class OtherWays:
             return self._by_certificate(login.certificate)
         if isinstance(login, ProxyLogin):
             return self._by_proxy(login.name)
+        if isinstance(login, OpenIdLogin):
+            return self._by_claims(login.digest)
         return self._by_socket(login)
 
-    def token(self, header: str) -> TokenLogin:
+    async def bearer(self, header: str) -> TokenLogin | OpenIdLogin:
         """Return the token of an Authorization header. Raises Unauthenticated; that is counted, and no more."""
-        login = token_login(header)
-        if login is None:
+        login = bearer_login(header)
+        if login is None or (isinstance(login, OpenIdLogin) and self._openid is None):
             self._outcomes.labels("malformed").inc()
             raise Unauthenticated("the Authorization header holds no token of this gateway")
+        if isinstance(login, OpenIdLogin) and login.digest not in self._claims and self._openid is not None:
+            try:
+                claims = await self._openid.verified(header[7:].strip())
+            except Unauthenticated:
+                self._outcomes.labels("wrong").inc()
+                raise
+            self._claims[login.digest] = claims
+            while len(self._claims) > MOST_CLAIMS:
+                self._claims.popitem(last=False)
         return login
+
+    def goes_on(self, entry: Entry) -> bool:
+        """Return whether a token is not over since it was looked up last, and note its use; others have no end."""
+        token = entry.token
+        if token is None:
+            return True
+        if token.expires is not None and clock.now() >= token.expires:
+            return False
+        if token.path:
+            self.uses.add(token.path)
+        return True
 
     def holds(self, entry: Entry) -> bool:
         """Return whether an entry would still let the same user in: for those who stay connected."""
@@ -109,19 +152,34 @@ class OtherWays:
         if token is None or user is None or token.digest != login.digest or not self._valid(token):
             self._outcomes.labels("wrong").inc()
             raise Unauthenticated("the token is wrong, was revoked, or is over")
-        self.uses[token.path] = clock.now()
+        self.uses.add(token.path)
         return Entry(user, f"token {login.identity}", token)
 
     def _valid(self, token: Token) -> bool:
         """Return whether a token is still there as it was, and not over."""
-        there = self._directory.tokens.get(token.path.rpartition("/")[2])
-        return there == token and (token.expires is None or clock.now() < token.expires)
+        is_there = not token.path or self._directory.tokens.get(token.path.rpartition("/")[2]) == token
+        return is_there and (token.expires is None or clock.now() < token.expires)
 
     def _by_certificate(self, certificate: bytes) -> Entry:
         user = self._directory.users.get(self._certificates.user(certificate) or "")
         if user is None:
             raise Unauthenticated("the certificate is no user's of this gateway")
         return Entry(user, f"certificate {fingerprint_of(certificate)}", certificate=certificate)
+
+    def _by_claims(self, digest: str) -> Entry:
+        claims = self._claims.get(digest)
+        user = self._directory.users.get(claims.user) if claims is not None else None
+        if claims is None or user is None:
+            raise Unauthenticated("the token names no user of this gateway")
+        roles = [Role(role) for role in claims.roles or () if role in ROLES]
+        if claims.roles is not None and not roles:
+            raise Unauthenticated("the token claims no role of this gateway")
+        project = self._directory.project_id(claims.project) if claims.project is not None else None
+        role = max(roles, key=BY_RANK.index) if roles else None
+        limits = Token("", user.name, "", role, project=project, expires=claims.expires)
+        if not self._valid(limits):
+            raise Unauthenticated("the token is over")
+        return Entry(user, f"oidc {digest[:32]}", limits)
 
     def _by_proxy(self, name: str) -> Entry:
         user = self._directory.users.get(name)
@@ -139,6 +197,14 @@ class OtherWays:
         if user is None:
             raise Unauthenticated(f"{credential} is no user of this gateway; [auth] socket_users may make it one")
         return Entry(user, credential)
+
+
+def bearer_login(header: str) -> TokenLogin | OpenIdLogin | None:
+    """Return the token of an Authorization header: one of this gateway's form, or one of an OpenID provider's."""
+    text = header[7:].strip()
+    if len(text) <= LONGEST and text.count(".") == 2:
+        return OpenIdLogin(digest_of(text))
+    return token_login(header)
 
 
 def token_login(header: str) -> TokenLogin | None:

@@ -118,6 +118,10 @@ class Workers:
                 self.at_work[project] += 1
                 turn.set_result(None)
 
+    def is_wanted_beside(self, project: str) -> bool:
+        """Return whether another project than this one waits for a place, and may have it."""
+        return any(other != project and self._may_have_more(other) for other in self._waiting)
+
     def _may_have_more(self, project: str) -> bool:
         most = self._most_of(project)
         return most is None or self.at_work[project] < most
@@ -160,8 +164,9 @@ class Place:
             self._workers.release(self._project)
 
     async def turn(self) -> None:
-        """Be without the place while another project at work has had less; called between two steps."""
-        if self._held and self._workers.shares.lead(self._project) > 0:
+        """Leave the place to another project that waits for one, or has had less; called between two steps."""
+        workers = self._workers
+        if self._held and (workers.is_wanted_beside(self._project) or workers.shares.lead(self._project) > 0):
             self.give()
             await self._workers.shares.until_fair(self._project, self._stop)
             await self.take()

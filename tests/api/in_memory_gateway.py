@@ -33,13 +33,13 @@ class InMemoryGateway:
         self.process.wait(60)
 
 
-def start(home: Path) -> InMemoryGateway:
-    """Start one with users admin, operator and viewer; it is ready when this returns."""
+def start(home: Path, server: str = "") -> InMemoryGateway:
+    """Start one with users admin, operator and viewer; it is ready when this returns. ``server``: more lines of it."""
     port = free_port()
     hashed = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
     users.write(home / "users", {name: users.User(name, role, hashed) for name, role in ROLES.items()})
     (home / "gateway.toml").write_text(
-        f'[server]\nlisten = "127.0.0.1:{port}"\n[store]\npath = "gateway.db"\n[auth]\nusers_file = "users"\n'
+        f'[server]\nlisten = "127.0.0.1:{port}"\n{server}\n[store]\npath = "gateway.db"\n[auth]\nusers_file = "users"\n'
         '[images]\ndirectories = ["."]\ncatalog = "catalog.toml"\n'
         '[[hypervisor]]\nname = "local"\nuri = "memory"\npool = "default"\nnetwork = "default"\n'
     )

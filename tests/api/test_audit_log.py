@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,32 @@ async def test_a_token_that_a_user_came_in_by_goes_through_the_job_into_the_log(
     await gateway.runner.wait(outcome.job, 30)
     entries = [entry for entry in await audited(gateway) if entry.get("job") == outcome.job]
     assert [entry["token"] for entry in entries] == ["7f3c", "7f3c"]
+
+
+@pytest.mark.parametrize("media", ["json", "xml"])
+async def test_who_comes_by_a_token_is_an_entry_with_the_token(client: Client, gateway: Gateway, media: str) -> None:
+    operator = client("operator", media)
+    made = await client("operator").post("tokens", {"name": "scripts"})
+    bearer = replace(operator, token=made.json["token"])
+    assert (await bearer.post("credentials", CREDENTIAL)).status == 201
+    entry = (await audited(gateway))[-1]
+    assert (entry["user"], entry["token"]) == ("operator", made.location.rpartition("/")[2])
+    assert made.json["token"] not in json.dumps(await audited(gateway))
+
+
+async def test_a_wrong_token_is_counted_as_a_strangers(client: Client, gateway: Gateway) -> None:
+    wrong = replace(client("operator"), token="cimi_00000000-0000-4000-8000-000000000000_guessed")
+    for _ in range(3):
+        assert (await wrong.get("machines")).status == 401
+    await gateway.accesses.tell_repeats(all_of_them=True)
+    [entry] = await audited(gateway)
+    assert (entry["stranger"], entry["number"]) == (1, 3)
+
+
+async def test_a_user_who_may_not_is_no_stranger(client: Client, gateway: Gateway) -> None:
+    assert (await client("operator").put("quotas/project-operator", {"limits": []})).status == 403
+    entry = (await audited(gateway))[-1]
+    assert (entry["stranger"], entry["user"], entry["outcome"]) == (0, "operator", "Failure")
 
 
 async def test_a_token_outlives_a_restart_in_the_plan(gateway: Gateway) -> None:

@@ -123,6 +123,10 @@ class Directory:
 
     # Questions
 
+    def project_id(self, name: str) -> str:
+        """Return the id of the project of this name; '' when there is none, in which nobody has a role."""
+        return self._projects.get(name, "")
+
     def has_project(self, identity: str) -> bool:
         """Return whether there is a project of this id."""
         return f"projects/{identity}" in self._at

@@ -165,6 +165,26 @@ async def test_between_two_steps_who_has_had_more_waits_without_a_place(clock: C
         assert workers.at_work["ann"] == 1
 
 
+async def test_between_two_steps_a_place_is_left_to_another_project_that_waits_for_one() -> None:
+    workers, done = Workers(1), list[str]()
+    async with work(workers, "ann", done, "ann") as ann:
+        others = [asyncio.ensure_future(at_work(workers, name, done, name)) for name in ("bob", "ann")]
+        await eventually(lambda: queued(workers) == 2, "two wait")
+        await ann.turn()
+        assert "bob" in done
+    await asyncio.gather(*others)
+
+
+async def test_between_two_steps_a_place_is_left_to_no_other_job_of_the_project() -> None:
+    workers, done = Workers(1), list[str]()
+    async with work(workers, "ann", done, "first") as first:
+        other = asyncio.ensure_future(at_work(workers, "ann", done, "second"))
+        await eventually(lambda: queued(workers) == 1, "one waits")
+        await first.turn()
+        assert done == ["first"]
+    await other
+
+
 async def test_a_job_that_is_to_stop_waits_for_no_turn(clock: Clock) -> None:
     workers, stop = Workers(2), asyncio.Event()
     workers.shares = Shares(clock)
