@@ -14,6 +14,7 @@ from collections.abc import Callable
 import structlog
 
 from bench import (
+    access,
     addresses,
     client,
     events,
@@ -34,6 +35,7 @@ from bench.report import UNRELEASED, Row, keep, show
 
 MEASURES: dict[str, Callable[[], list[Row]]] = {
     "reads": lambda: asyncio.run(reads.measure()),
+    "access": lambda: asyncio.run(access.measure()),
     "holds": lambda: asyncio.run(holds.measure()),
     "pages": lambda: asyncio.run(pages.measure()),
     "volumes": lambda: asyncio.run(pages.measure_volumes()),

@@ -137,7 +137,10 @@ class Authentication:
         self.others = OtherWays(directory, self.outcomes, doors or Doors())
         self._sessions: dict[tuple[str, str, str | None], Session] = {}
         """Sessions as they follow from the directory as it is now."""
+        self._at_hand: dict[tuple[OtherLogin, str | None], Session] = {}
+        """The same, by what a request says."""
         directory.watch(self._sessions.clear)
+        directory.watch(self._at_hand.clear)
         self._secret = secrets.token_bytes(32)
         self._good: OrderedDict[bytes, tuple[float, str]] = OrderedDict()
         self._comparing: dict[bytes, asyncio.Event] = {}
@@ -182,7 +185,7 @@ class Authentication:
         """Return who came by a login that needs no comparing now; None says nothing."""
         try:
             if not isinstance(login, PasswordLogin):
-                return self._session(self.others.enter(login), chosen)
+                return self._entered(login, chosen)
             user = self._directory.users.get(login.name)
             if user is None or not self._remembered(login.mark, user):
                 return None
@@ -190,6 +193,17 @@ class Authentication:
             return self._session(Entry(user, "password"), chosen)
         except (Forbidden, Unauthenticated):
             return None
+
+    def _entered(self, login: OtherLogin, chosen: str | None) -> Session:
+        """Return who comes by something else than a password: as at the last time, unless anything has changed."""
+        session = self._at_hand.get((login, chosen))
+        if session is not None and self.others.goes_on(session.entry):
+            return session
+        session = self._session(self.others.enter(login), chosen)
+        if len(self._at_hand) >= MOST_SESSIONS:
+            self._at_hand.clear()
+        self._at_hand[login, chosen] = session
+        return session
 
     def holds(self, session: Session) -> bool:
         """Return whether what made up a session is still so: for those who stay connected."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Protocol, TypeAlias
 
 from prometheus_client import Counter
@@ -98,8 +97,8 @@ class OtherWays:
         self._openid = doors.openid
         self._claims: OrderedDict[str, Claims] = OrderedDict()
         """What verified tokens of the OpenID provider say, by their digests."""
-        self.uses: dict[str, datetime] = {}
-        """The paths of tokens that were used since somebody took these, each with the time of the last use."""
+        self.uses: set[str] = set()
+        """The paths of tokens that were used since somebody took these."""
 
     def enter(self, login: OtherLogin) -> Entry:
         """Return whom a login lets in now. Raises Unauthenticated."""
@@ -130,6 +129,17 @@ class OtherWays:
                 self._claims.popitem(last=False)
         return login
 
+    def goes_on(self, entry: Entry) -> bool:
+        """Return whether a token is not over since it was looked up last, and note its use; others have no end."""
+        token = entry.token
+        if token is None:
+            return True
+        if token.expires is not None and clock.now() >= token.expires:
+            return False
+        if token.path:
+            self.uses.add(token.path)
+        return True
+
     def holds(self, entry: Entry) -> bool:
         """Return whether an entry would still let the same user in: for those who stay connected."""
         if entry.token is not None and not self._valid(entry.token):
@@ -142,7 +152,7 @@ class OtherWays:
         if token is None or user is None or token.digest != login.digest or not self._valid(token):
             self._outcomes.labels("wrong").inc()
             raise Unauthenticated("the token is wrong, was revoked, or is over")
-        self.uses[token.path] = clock.now()
+        self.uses.add(token.path)
         return Entry(user, f"token {login.identity}", token)
 
     def _valid(self, token: Token) -> bool:
