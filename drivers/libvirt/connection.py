@@ -7,9 +7,8 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
-from enum import StrEnum
 from typing import Any, TypeVar
 
 import libvirt
@@ -19,16 +18,13 @@ from drivers.base import CallObserver, ConnectionState, DriverConflict, DriverEr
 from drivers.libvirt import event_loop
 from drivers.libvirt.errors import is_connection_lost, translated
 from drivers.libvirt.host_claims import HostClaims, HostIdentity, identity, refusal
+from drivers.libvirt.lanes import ISOLATED, Lane, Seat, Seats
 from drivers.libvirt.uri import demand_reachable, is_local
 from drivers.supervision import Loop, Supervision
 
 T = TypeVar("T")
 log = structlog.get_logger("libvirt")
 
-CALLS_IN_FLIGHT = 4
-"""Per connection: libvirtd serves five requests of a client at once, and keepalive needs one of them."""
-THREADS = "libvirt"
-"""Begins the names of the threads on which calls are made."""
 KEEPALIVE_SECONDS = 2
 KEEPALIVE_COUNT = 2
 CONNECT_SECONDS = KEEPALIVE_SECONDS * (KEEPALIVE_COUNT + 2)
@@ -39,21 +35,6 @@ CLOSING_SECONDS = 3.0
 DEADLINE = 30.0
 FIRST_BACKOFF, LONGEST_BACKOFF = 0.2, 10.0
 """Seconds until connecting is tried again; doubled with each failure in a row."""
-
-
-class Lane(StrEnum):
-    """Connections apart, so that slow work does not hold up quick work."""
-
-    CONTROL = "control"
-    STORAGE = "storage"
-    NETWORK = "network"
-    STREAM = "stream"
-    EVENTS = "events"
-    STATISTICS = "statistics"
-
-
-ISOLATED = frozenset({Lane.STATISTICS})
-"""Lanes whose stuck calls say nothing of the hypervisor: one guest may be the cause. They alone are opened anew."""
 
 
 @contextmanager
@@ -89,11 +70,11 @@ class Connection:
         self._name = name
         self._claims = claims
         self._identity: HostIdentity | None = None
-        self._stuck: dict[Lane, asyncio.Future[libvirt.virConnect]] = {}
-        """Attempts to open a connection that libvirt has not ended yet: until then there is no other of that lane."""
-        self._handles: dict[Lane, libvirt.virConnect] = {}
-        self._permits = {lane: asyncio.Semaphore(CALLS_IN_FLIGHT) for lane in Lane}
-        self._threads = {lane: self._new_threads(lane) for lane in Lane}
+        self._stuck: dict[Seat, asyncio.Future[libvirt.virConnect]] = {}
+        """Attempts to open a connection that libvirt has not ended yet: until then there is no other of that seat."""
+        self._handles: dict[Seat, libvirt.virConnect] = {}
+        self._seats = Seats(local=self.local)
+        self._permits = {lane: asyncio.Semaphore(self._seats.number(lane)) for lane in Lane}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._keeper: Loop | None = None
         self._backoff = FIRST_BACKOFF
@@ -115,9 +96,6 @@ class Connection:
     def local(self) -> bool:
         """Whether the hypervisor is the host we run on: its URI names no other."""
         return is_local(self.uri)
-
-    def _new_threads(self, lane: Lane) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(CALLS_IN_FLIGHT, thread_name_prefix=f"{THREADS} {lane.value}")
 
     def watch(self, listener: Callable[[ConnectionState, str], None]) -> None:
         """Call the listener with each new state of the connection and its reason, on the asyncio loop."""
@@ -141,8 +119,7 @@ class Connection:
             await asyncio.to_thread(wait, list(self._in_flight), CLOSING_SECONDS)
         await self._drop()
         await asyncio.to_thread(self._join_closing)
-        for threads in self._threads.values():
-            threads.shutdown(wait=False, cancel_futures=True)
+        self._seats.close()
 
     async def call(
         self, function: Callable[[libvirt.virConnect], T], *, lane: Lane = Lane.CONTROL, deadline: float = DEADLINE
@@ -150,22 +127,22 @@ class Connection:
         """Run ``function`` with the lane's connection. Raises DriverError; DriverUnavailable past the deadline."""
         with _counted(self._asked, lane):
             async with self._permits[lane]:
-                with _counted(self._running, lane), self._observed(lane):
-                    return await self._call(function, lane, deadline)
+                with _counted(self._running, lane), self._observed(lane), self._seats.taken(lane) as seat:
+                    return await self._call(function, seat, deadline)
 
-    async def _call(self, function: Callable[[libvirt.virConnect], T], lane: Lane, deadline: float) -> T:
-        handle = self._handles.get(lane)
-        if handle is None and lane in ISOLATED and self.state is ConnectionState.UP:
-            handle = await self._connect_lane(lane)
+    async def _call(self, function: Callable[[libvirt.virConnect], T], seat: Seat, deadline: float) -> T:
+        handle = self._handles.get(seat)
+        if handle is None and seat.comes_later and self.state is ConnectionState.UP:
+            handle = await self._connect_seat(seat)
         if handle is None:
             raise DriverUnavailable(f"libvirt at {self.uri} is not connected: {self.reason}")
-        work = self._threads[lane].submit(self._guarded, function, handle)
+        work = self._seats.threads(seat).submit(self._guarded, function, handle)
         self._in_flight[work] = handle
         work.add_done_callback(lambda ended: self._in_flight.pop(ended, None))
         future = asyncio.wrap_future(work)
         done, _ = await asyncio.wait({future}, timeout=deadline)
         if not done:
-            self._abandon(lane, future)
+            self._abandon(seat, future)
             raise DriverUnavailable(f"libvirt did not answer within {deadline:g} s")
         return self._result(future)
 
@@ -183,16 +160,15 @@ class Connection:
         """Return how many calls run and how many wait now, for each lane."""
         return tuple(Load(lane.value, self._running[lane], self._asked[lane] - self._running[lane]) for lane in Lane)
 
-    def _abandon(self, lane: Lane, future: asyncio.Future[Any]) -> None:
-        """Leave the stuck thread to its fate, and give the lane fresh ones."""
+    def _abandon(self, seat: Seat, future: asyncio.Future[Any]) -> None:
+        """Leave the stuck thread to its fate, and give the seat fresh ones."""
         self.overdue += 1
         future.add_done_callback(self._came_back)
-        self._threads[lane].shutdown(wait=False)
-        self._threads[lane] = self._new_threads(lane)
-        if lane not in ISOLATED:
+        self._seats.renew(seat)
+        if seat.lane not in ISOLATED:
             self._lose("a call overstayed its deadline")
-        elif (handle := self._handles.pop(lane, None)) is not None:
-            self._close_apart(lane, handle)
+        elif (handle := self._handles.pop(seat, None)) is not None:
+            self._close_apart(seat.lane, handle)
 
     def _came_back(self, future: asyncio.Future[Any]) -> None:
         self.overdue -= 1
@@ -261,7 +237,7 @@ class Connection:
 
     async def _connect(self) -> None:
         for lane in Lane:
-            await self._connect_lane(lane)
+            await self._connect_seat(Seat(lane))
             if lane is Lane.CONTROL and self._claims is not None:
                 taken = self._identity and self._claims.take(self._name, self._identity, self._yield_to)
                 self.twin = taken or ""
@@ -275,40 +251,39 @@ class Connection:
         self._lose(refusal(twin))
         self._set(ConnectionState.DOWN, self.reason)
 
-    async def _connect_lane(self, lane: Lane) -> libvirt.virConnect:
-        await self._wait_for_stuck(lane)
-        future = asyncio.get_running_loop().run_in_executor(self._threads[lane], self._open_lane, lane)
+    async def _connect_seat(self, seat: Seat) -> libvirt.virConnect:
+        await self._wait_for_stuck(seat)
+        future = asyncio.get_running_loop().run_in_executor(self._seats.threads(seat), self._open_seat, seat)
         done, _ = await asyncio.wait({future}, timeout=CONNECT_SECONDS)
         if not done:
-            self._threads[lane].shutdown(wait=False)
-            self._threads[lane] = self._new_threads(lane)
-            self._stuck[lane] = future
-            future.add_done_callback(lambda late: self._came_late(lane, late))
+            self._seats.renew(seat)
+            self._stuck[seat] = future
+            future.add_done_callback(lambda late: self._came_late(seat, late))
             raise DriverUnavailable("libvirt accepts no connection in time")
         try:
             handle = future.result()
         except libvirt.libvirtError as error:
             raise translated(error) from error
-        replaced = self._handles.get(lane)
-        self._handles[lane] = handle
+        replaced = self._handles.get(seat)
+        self._handles[seat] = handle
         if replaced is not None:
-            self._close_apart(lane, replaced)
+            self._close_apart(seat.lane, replaced)
         return handle
 
-    async def _wait_for_stuck(self, lane: Lane) -> None:
+    async def _wait_for_stuck(self, seat: Seat) -> None:
         """Let an earlier attempt end first: each holds a thread for as long as libvirt likes."""
-        stuck = self._stuck.get(lane)
+        stuck = self._stuck.get(seat)
         if stuck is not None and not (await asyncio.wait({stuck}, timeout=CONNECT_SECONDS))[0]:
             raise DriverUnavailable("libvirt has not ended an earlier attempt to connect")
 
-    def _came_late(self, lane: Lane, late: asyncio.Future[libvirt.virConnect]) -> None:
+    def _came_late(self, seat: Seat, late: asyncio.Future[libvirt.virConnect]) -> None:
         """Close a connection that nobody waits for any more."""
-        self._stuck.pop(lane, None)
+        self._stuck.pop(seat, None)
         if not late.cancelled() and late.exception() is None:
-            self._close_apart(lane, late.result())
+            self._close_apart(seat.lane, late.result())
 
-    def _open_lane(self, lane: Lane) -> libvirt.virConnect:
-        if lane is Lane.CONTROL:
+    def _open_seat(self, seat: Seat) -> libvirt.virConnect:
+        if seat == Seat(Lane.CONTROL):
             demand_reachable(self.uri, REACH_SECONDS)
         handle = libvirt.open(self.uri)
         try:
@@ -318,9 +293,9 @@ class Connection:
             log.debug("no keepalive", uri=self.uri)
         if not self.uri.startswith("test:"):
             handle.registerCloseCallback(self._closed, None)
-        if lane is Lane.EVENTS and self.on_connect is not None:
+        if seat.lane is Lane.EVENTS and self.on_connect is not None:
             self.on_connect(handle)
-        if lane is Lane.CONTROL and self._claims is not None:
+        if seat == Seat(Lane.CONTROL) and self._claims is not None:
             self._identity = identity(handle, self.uri)
         return handle
 
@@ -337,8 +312,8 @@ class Connection:
     async def _drop(self) -> None:
         """Let go of every handle; closing may hang on a frozen libvirtd, so it has a thread of its own."""
         handles, self._handles = list(self._handles.items()), {}
-        for lane, handle in handles:
-            self._close_apart(lane, handle)
+        for seat, handle in handles:
+            self._close_apart(seat.lane, handle)
 
     def _close_apart(self, lane: Lane, handle: libvirt.virConnect) -> None:
         self._closing = {thread for thread in self._closing if thread.is_alive()}

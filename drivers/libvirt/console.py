@@ -13,8 +13,9 @@ import libvirt
 from lxml import etree
 
 from drivers.base import DriverNotFound, DriverUnsupported
-from drivers.libvirt.connection import Connection, Lane
+from drivers.libvirt.connection import Connection
 from drivers.libvirt.domain_xml import child
+from drivers.libvirt.lanes import Lane
 from drivers.libvirt.storage import Storage, lookup
 from drivers.libvirt.uri import is_local, is_system
 

@@ -18,9 +18,10 @@ import libvirt
 from lxml import etree
 
 from drivers.base import DiskSpec, DriverConflict, DriverNotFound, InterfaceSpec
-from drivers.libvirt.connection import Connection, Lane
+from drivers.libvirt.connection import Connection
 from drivers.libvirt.disk_exchange import replace_source
 from drivers.libvirt.domain_xml import disk_element, interface_element
+from drivers.libvirt.lanes import Lane
 from drivers.libvirt.lease_returns import LeaseReturns
 from drivers.libvirt.own_addresses import OwnAddresses
 from drivers.libvirt.qemu_monitor import without_strays

@@ -20,9 +20,10 @@ from drivers.base import (
     VolumeFacts,
     checked_name,
 )
-from drivers.libvirt.connection import Connection, Lane
+from drivers.libvirt.connection import Connection
 from drivers.libvirt.domain_facts import PARSER
 from drivers.libvirt.domain_xml import child
+from drivers.libvirt.lanes import Lane
 from drivers.libvirt.storage import Storage
 
 T = TypeVar("T")

@@ -22,11 +22,12 @@ from drivers.base import (
     Progress,
 )
 from drivers.libvirt import addresses, domain_facts
-from drivers.libvirt.connection import Connection, Lane
+from drivers.libvirt.connection import Connection
 from drivers.libvirt.console import Console
 from drivers.libvirt.definitions import Definitions
 from drivers.libvirt.domain_xml import one_line
 from drivers.libvirt.errors import read_each
+from drivers.libvirt.lanes import Lane
 from drivers.libvirt.lease_returns import LeaseReturns
 from drivers.libvirt.leases import Lease
 

@@ -9,7 +9,8 @@ import structlog
 
 from drivers.base import DriverError
 from drivers.libvirt import leases
-from drivers.libvirt.connection import Connection, Lane
+from drivers.libvirt.connection import Connection
+from drivers.libvirt.lanes import Lane
 from drivers.libvirt.leases import Lease
 from drivers.libvirt.release_guest import ReleaseGuests
 from drivers.libvirt.uri import is_system

@@ -12,9 +12,10 @@ from lxml import etree
 
 from drivers.base import DriverNotFound, Lease, NetworkFacts, NetworkSpec, Reservation
 from drivers.libvirt import network_xml, reconnecting, routes
-from drivers.libvirt.connection import Connection, Lane
+from drivers.libvirt.connection import Connection
 from drivers.libvirt.errors import read_each
 from drivers.libvirt.guest_words import host_name, ip_address, mac_address, prefix_length, seconds
+from drivers.libvirt.lanes import Lane
 from drivers.libvirt.network_lookup import network_of
 
 T = TypeVar("T")

@@ -14,9 +14,10 @@ from weakref import WeakValueDictionary
 import libvirt
 from lxml import etree
 
-from drivers.libvirt.connection import Connection, Lane
+from drivers.libvirt.connection import Connection
 from drivers.libvirt.console import POOL, Console
 from drivers.libvirt.domain_xml import child
+from drivers.libvirt.lanes import Lane
 from drivers.libvirt.leases import Lease, frame
 from drivers.libvirt.network_lookup import network_of
 

@@ -16,10 +16,11 @@ import libvirt
 from lxml import etree
 
 from drivers.base import DriverBusy, DriverFailed, DriverNotFound, DriverUnsupported, Power, SnapshotFacts
-from drivers.libvirt.connection import Connection, Lane
+from drivers.libvirt.connection import Connection
 from drivers.libvirt.disk_exchange import WHOLE
 from drivers.libvirt.domain_facts import PARSER
 from drivers.libvirt.domain_xml import child
+from drivers.libvirt.lanes import Lane
 from drivers.libvirt.qemu_monitor import ask_qemu, drop_strays, without_strays
 
 T = TypeVar("T")

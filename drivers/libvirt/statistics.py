@@ -15,8 +15,9 @@ import libvirt
 from lxml import etree
 
 from drivers.base import DiskReading, DomainReading, DriverUnavailable, HostReading, InterfaceReading, Power
-from drivers.libvirt.connection import Connection, Lane
+from drivers.libvirt.connection import Connection
 from drivers.libvirt.domain_facts import PARSER, keeps_running
+from drivers.libvirt.lanes import Lane
 
 GROUPS = (
     libvirt.VIR_DOMAIN_STATS_STATE

@@ -23,10 +23,11 @@ from drivers.base import (
     VolumeFacts,
     checked_name,
 )
-from drivers.libvirt.connection import Connection, Lane
+from drivers.libvirt.connection import Connection
 from drivers.libvirt.disk_source import DiskSource
 from drivers.libvirt.domain_xml import child
 from drivers.libvirt.errors import read_each
+from drivers.libvirt.lanes import Lane
 from drivers.libvirt.pool_xml import BUILT, pool_xml
 from drivers.libvirt.streams import Streams
 

@@ -11,7 +11,8 @@ from itertools import groupby
 import libvirt
 
 from drivers.base import DriverFailed, DriverInvalid, DriverNoSpace, Hole, Progress
-from drivers.libvirt.connection import Connection, Lane
+from drivers.libvirt.connection import Connection
+from drivers.libvirt.lanes import Lane
 
 Begun = tuple[libvirt.virStream, libvirt.virStorageVol]
 BLOCK = 63 * 4096

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from drivers.libvirt.connection import THREADS
+from drivers.libvirt.lanes import THREADS
 from gateway import logging
 from gateway.app import Gateway
 from gateway.cli.common import config_option, plainly, settings_of

@@ -14,8 +14,9 @@ import pytest
 
 from drivers.base import ConnectionState, DriverEvent, DriverNotFound, DriverUnavailable, EventKind, HypervisorSettings
 from drivers.libvirt import connection as connection_module
-from drivers.libvirt.connection import Connection, Lane, refuse_on_loop_thread
+from drivers.libvirt.connection import Connection, refuse_on_loop_thread
 from drivers.libvirt.driver import LibvirtDriver
+from drivers.libvirt.lanes import Lane, Seat
 from tests.contract.private_libvirtd import PrivateLibvirtd
 from tests.patience import eventually
 
@@ -147,10 +148,10 @@ async def test_a_connection_that_comes_late_is_closed(monkeypatch: pytest.Monkey
     monkeypatch.setattr(connection_module, "CONNECT_SECONDS", 0.2)
     connection = Connection("test:///default")
     opened, closed = list[libvirt.virConnect](), list[libvirt.virConnect]()
-    open_lane, close_handle = connection._open_lane, connection._close_handle
+    open_seat, close_handle = connection._open_seat, connection._close_handle
 
-    def open_late(lane: Lane) -> libvirt.virConnect:
-        handle = open_lane(lane)
+    def open_late(seat: Seat) -> libvirt.virConnect:
+        handle = open_seat(seat)
         opened.append(handle)
         time.sleep(0.5 if len(opened) == 1 else 0)
         return handle
@@ -159,7 +160,7 @@ async def test_a_connection_that_comes_late_is_closed(monkeypatch: pytest.Monkey
         closed.append(handle)
         close_handle(lane, handle)
 
-    monkeypatch.setattr(connection, "_open_lane", open_late)
+    monkeypatch.setattr(connection, "_open_seat", open_late)
     monkeypatch.setattr(connection, "_close_handle", close)
     await connection.open()
     try:

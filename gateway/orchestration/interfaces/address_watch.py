@@ -13,7 +13,6 @@ from gateway.errors import GatewayError
 from gateway.orchestration.common.room import Room
 from gateway.orchestration.interfaces.reported import bring_reported
 from gateway.orchestration.machine_core.facts import KeptMachine
-from gateway.orchestration.machine_core.names import machine_uuid
 from gateway.store.model import Resource
 
 EAGER_SECONDS = 90.0
@@ -65,6 +64,8 @@ class AddressWatch:
         """The Machines whose last look took long: their agents are silent."""
         self._whole: set[str] = set()
         """The Machines whose interfaces all have an address."""
+        self._judged: set[str] = set()
+        """The Machines of which that was found out by their addresses and interfaces as they are now."""
         self._broken_off: Counter[str] = Counter()
         """The turns in a row that were broken off, by host."""
         room.store.watch(self._changed, "Machine", "MachineNetworkInterface")
@@ -82,12 +83,14 @@ class AddressWatch:
         """Note the Machine's host, and that its guest is to be looked at, once more when it has stopped."""
         self._hosts[machine.path] = KeptMachine.of(machine).host
         if machine.state in LIVE and machine.held_by is None:
-            self._since.setdefault(machine.path, time.monotonic())
+            if self._since.get(machine.path, -1.0) < 0:
+                self._since[machine.path] = time.monotonic()
         elif machine.state in ("STOPPED", "ERROR", "SUSPENDED") and machine.path in self._since:
             self._since[machine.path] = -1.0
 
     def _look_again(self, machine: str) -> None:
         """Look for addresses eagerly again, since an interface was plugged in or switched on."""
+        self._judged.discard(machine)
         if self._since.get(machine, -1.0) >= 0:
             self._since[machine] = time.monotonic()
             self._whole.discard(machine)
@@ -95,8 +98,8 @@ class AddressWatch:
     def _forget(self, path: str) -> None:
         for memory in (self._since, self._looked, self._known, self._hosts, self._odd):
             memory.pop(path, None)
-        self._whole.discard(path)
-        self._slow.discard(path)
+        for paths in (self._whole, self._judged, self._slow):
+            paths.discard(path)
 
     async def look(self, host: str) -> None:
         """Look at all guests of a host whose time it is; one with which something is wrong is left for the next time.
@@ -131,19 +134,21 @@ class AddressWatch:
     async def _surprised(self, host: str, path: str) -> bool:
         """Look at a Machine, and return whether that ended in a surprise, which is told."""
         with self.room.supervision.apart(addresses_loop(host), machine=path):
-            await self._look_and_note_failure(path)
+            await self._look_and_note_failure(host, path)
             return False
         return True
 
-    async def _look_and_note_failure(self, path: str) -> None:
+    async def _look_and_note_failure(self, host: str, path: str) -> None:
         try:
-            await self._look(path)
+            await self._look(self.room.drivers[host], path)
         except (DriverError, GatewayError):
             # The address is an attribute that appears later; not knowing it is no fault.
             self._looked[path] = time.monotonic()
             self._odd.pop(path, None)
+            self._judged.discard(path)
         except Exception:
             self._odd[path] = time.monotonic()
+            self._judged.discard(path)
             raise
         else:
             self._odd.pop(path, None)
@@ -155,37 +160,46 @@ class AddressWatch:
         eager = since >= 0 and now - since < EAGER_SECONDS and path not in self._whole and path not in self._slow
         return since < 0 or eager or now - self._looked.get(path, -LAZY_SECONDS) >= LAZY_SECONDS
 
-    async def _look(self, path: str) -> None:
+    async def _look(self, driver: Driver, path: str) -> None:
+        """Write the addresses that the guest has; the store is read where they, or the interfaces, have changed."""
+        addresses: tuple[InterfaceAddress, ...] = ()
+        runs = self._since.get(path, -1.0) >= 0
+        if runs:
+            if driver.connection is not ConnectionState.UP:
+                return
+            addresses = await self._reported(driver, path)
+            self._looked[path] = time.monotonic()
+            if addresses == self._known.get(path) and path in self._judged:
+                return
         machine = await self.room.store.get(path)
         if machine is None:
             self._forget(path)
             return
-        addresses: tuple[InterfaceAddress, ...] = ()
-        live = machine.state in LIVE
-        driver = self.room.driver(machine)
-        if live:
-            if driver.connection is not ConnectionState.UP:
-                return
-            addresses = await self._reported(driver, machine)
-        self._looked[path] = time.monotonic()
-        if self._known.get(path) != addresses:
-            await self._write(machine, addresses)
-            self._known[path] = addresses
-        if await self._addressed(path, addresses):
-            self._whole.add(path)
+        live = runs and machine.state in LIVE
+        await self._take_up(machine, addresses if live else ())
         if not live:
             self._forget(path)
 
-    async def _reported(self, driver: Driver, machine: Resource) -> tuple[InterfaceAddress, ...]:
+    async def _take_up(self, machine: Resource, addresses: tuple[InterfaceAddress, ...]) -> None:
+        """Write what is new of a Machine's addresses, and find out whether all its interfaces have one."""
+        # Noted first: an interface that changes meanwhile takes the note away.
+        self._judged.add(machine.path)
+        if self._known.get(machine.path) != addresses:
+            await self._write(machine, addresses)
+            self._known[machine.path] = addresses
+        if await self._addressed(machine.path, addresses):
+            self._whole.add(machine.path)
+
+    async def _reported(self, driver: Driver, path: str) -> tuple[InterfaceAddress, ...]:
         """Return the addresses that the guest has, and note whether it took long to tell them."""
         began = time.monotonic()
         try:
-            return await driver.domains.interface_addresses(machine_uuid(machine))
+            return await driver.domains.interface_addresses(path.rpartition("/")[2])
         finally:
             if time.monotonic() - began > SLOW_SECONDS:
-                self._slow.add(machine.path)
+                self._slow.add(path)
             else:
-                self._slow.discard(machine.path)
+                self._slow.discard(path)
 
     async def _addressed(self, path: str, addresses: tuple[InterfaceAddress, ...]) -> bool:
         """Return whether each of the Machine's interfaces that is up has an address."""

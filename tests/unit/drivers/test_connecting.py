@@ -12,7 +12,8 @@ import pytest
 
 from drivers.base import ConnectionState
 from drivers.libvirt import connection as connection_module
-from drivers.libvirt.connection import THREADS, Connection
+from drivers.libvirt.connection import Connection
+from drivers.libvirt.lanes import THREADS
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ import pytest
 
 from drivers.base import HypervisorSettings, InterfaceAddress
 from drivers.libvirt import addresses
-from drivers.libvirt.connection import ISOLATED, Lane
 from drivers.libvirt.domains import AGENT_DEADLINE
 from drivers.libvirt.driver import LibvirtDriver
 from drivers.libvirt.guest_words import host_name, ip_address
+from drivers.libvirt.lanes import ISOLATED, Lane
 from drivers.libvirt.networks import _lease
 
 MAC, OTHER = "52:54:00:00:00:01", "52:54:00:00:00:02"
