@@ -113,7 +113,7 @@ async def test_random_creates(client: Callable[..., ApiClient], kind: str, data:
         sensible(answer)
     made = [answer for answer in answers if answer.status == 201]
     assert (await client().document(segment))["count"] == before + len(made)
-    for answer in made:
+    for answer in made if TYPES[kind].editable else ():
         await sent_back_as_xml_it_stays_the_same(client, answer.location)
 
 
