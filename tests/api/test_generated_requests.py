@@ -23,7 +23,7 @@ from schemathesis.specs.openapi.checks import (
 from yarl import URL
 
 from demo.basic_auth import basic_auth
-from gateway.cimi.dialects import CIMI_1
+from gateway.cimi.dialects import CIMI_1, EXTENSION_NAMESPACE
 from gateway.cimi.registry import TYPES
 from gateway.cimi.system import PACKAGE
 from gateway.config import Settings
@@ -131,7 +131,7 @@ def job_of(answer: Got) -> tuple[str, list[str]]:
     names = ("id", "state", "returnCode", "statusMessage")
     if answer.media == XML:
         root = ElementTree.fromstring(answer.body)
-        assert root.tag.startswith(NAMESPACE)
+        assert root.tag.startswith((NAMESPACE, f"{{{EXTENSION_NAMESPACE}}}"))
         return root.tag.removeprefix(NAMESPACE), [root.findtext(NAMESPACE + name, "") for name in names]
     document = json.loads(answer.body) if answer.body else {}
     return document.get("resourceURI", "").rpartition("/")[2], [str(document.get(name, "")) for name in names]
