@@ -101,8 +101,6 @@ def metadata_attributes(provider: Provider) -> None:
 
 
 def _known(owner: Document, part: Document) -> bool:
-    if _is_the_providers(owner):
-        return True
     kind = str(owner.get("name"))
     flat = ("timestamp", "value") if kind == "Sample" else ()
     return part.get("name") in words.shape(kind) or part.get("name") in flat or kind == "ResourceMetadata"
@@ -115,13 +113,15 @@ def metadata_attributes_of_the_provider(provider: Provider) -> None:
         what = f"{part.get('name')} of {owner.get('name')}"
         if part.get("namespace"):
             expect(len(given) == 2, f"{what} has a namespace and no type")
-        expect(not (_known(owner, part) and given), f"{what} is the standard's, and has {' and '.join(given)}")
+        is_the_standards = _known(owner, part) and not _is_the_providers(owner)
+        expect(not (is_the_standards and given), f"{what} is the standard's, and has {' and '.join(given)}")
 
 
 @check("metadata-attributes-of-the-standard")
 def metadata_attributes_of_the_standard(provider: Provider) -> None:
     for owner, part in _parts(provider, "attributes"):
-        expect(part.get("namespace") or _known(owner, part), f"{owner.get('name')} has {part.get('name')}")
+        is_right = part.get("namespace") or _is_the_providers(owner) or _known(owner, part)
+        expect(is_right, f"{owner.get('name')} has {part.get('name')}")
 
 
 @check("metadata-capabilities")

@@ -27,7 +27,7 @@ TYPES: dict[str, ResourceType] = {
     declared.kind: declared
     for family in (
         *(cloud_entry_point, metadata, system, machine, volume, credential, network, monitoring),
-        *(catalog, job, access, quota),
+        *(catalog, access, quota, job),
     )
     for declared in family.TYPES
 }
