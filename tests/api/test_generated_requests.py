@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 from collections import Counter
 from collections.abc import Callable
@@ -104,7 +105,7 @@ async def asked(client: ApiClient, sent: Sent, accept: str) -> Got:
     async with client.session.request(
         sent.case.method,
         URL(sent.url, encoded=True),
-        data=sent.body if sent.media else None,
+        data=io.BytesIO(sent.body) if sent.media else None,
         headers=headers,
         allow_redirects=False,
     ) as answer:
@@ -211,6 +212,9 @@ async def right_document(route: Route, method: str, world: World) -> dict[str, A
     kind = route.collection.kind
     if kind not in DOCUMENTS:
         return {}
+    if kind in ("User", "Project"):
+        # Their names stand once: a user's own project has the user's name.
+        return {**COMMON, **await world.document(kind)}
     if route.named is not None and route.collection.parent is None:
         aspect = MEASURED[route.named][0].term
         return {**COMMON, "meterTemplate": {"meterConfig": {"aspect": aspect, "sampleInterval": 10}}}
