@@ -122,10 +122,10 @@ def _alike(golden: Document, fresh: Document) -> bool:
 
 
 async def _resources(stage: Stage) -> Document:
-    """Every resource but Jobs and what the configuration brings, and the state it has, if it has one."""
+    """Every resource but Jobs, and what configuration and users file bring; and the state it has, if it has one."""
     states = {}
     for kind in TYPES:
-        if kind not in ("Job", "CatalogImage"):
+        if kind not in ("Job", "CatalogImage", "User", "Project"):
             async for resource in stage.gateway.store.every(kind):
                 states[resource.path] = resource.state
     return {"resources": dict(sorted(states.items()))}

@@ -182,7 +182,8 @@ def settings_of(home: Path) -> config.Settings:
     )
 
 
-def _furnish(home: Path) -> None:
+def furnish(home: Path) -> None:
+    """Put the files there that a configuration names."""
     for name in ("images", "exports/operator"):
         (home / name).mkdir(parents=True, exist_ok=True)
     (home / "images" / "guest.qcow2").write_bytes(qcow2())
@@ -204,7 +205,7 @@ async def opened(home: Path, driver: MemoryDriver) -> AsyncIterator[tuple[Gatewa
 
 @asynccontextmanager
 async def staged(home: Path) -> AsyncIterator[Stage]:
-    await asyncio.to_thread(_furnish, home)
+    await asyncio.to_thread(furnish, home)
     driver = MemoryDriver()
     with determined() as time:
         async with opened(home, driver) as (gateway, session), serving(WebServer(qcow2())) as files:

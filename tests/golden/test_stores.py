@@ -17,7 +17,7 @@ from gateway.store.sealing import holds_sealed
 from tests.api.client import ApiClient
 from tests.golden.determined import determined
 from tests.golden.documents import MEDIA, bodies, different
-from tests.golden.stage import BASE, HOME, opened
+from tests.golden.stage import BASE, HOME, furnish, opened
 from tests.golden.stores import every_store, places_of, restore
 
 AS_IT_WAS = pytest.mark.usefixtures("nothing_goes_on")
@@ -35,6 +35,7 @@ class AwayDriver(MemoryDriver):
 @asynccontextmanager
 async def left_behind(store: Path, home: Path, driver: MemoryDriver) -> AsyncIterator[tuple[Gateway, Clients]]:
     """A gateway of today on a copy of the store."""
+    await asyncio.to_thread(furnish, home)
     await asyncio.to_thread(restore, store, home)
     with determined():
         async with opened(home, driver) as (gateway, session):
