@@ -40,7 +40,7 @@ LOGGING = structlog.get_config()
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
 SOCKET = "/run/libvirt/libvirt-sock"
-WITHOUT_LIBVIRT = ("unit", "api", "client", "conformance", "golden")
+WITHOUT_LIBVIRT = ("unit", "api", "client", "conformance", "golden", "contrib")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

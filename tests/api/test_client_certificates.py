@@ -20,9 +20,9 @@ from cryptography.x509.oid import NameOID
 from gateway import config
 from gateway.app import Gateway
 from tests.api.accounts import remove
+from tests.api.certificates import issue
 from tests.api.client import ApiClient
 from tests.api.streams import listening
-from tests.api.test_tls import issue
 
 PEM = serialization.Encoding.PEM
 Comes = Callable[["Issued | None"], ApiClient]

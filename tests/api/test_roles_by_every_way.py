@@ -12,17 +12,20 @@ from gateway.app import Gateway
 from gateway.orchestration.common.contract import Role
 from gateway.orchestration.common.permissions import granted
 from tests.api.client import ApiClient
+from tests.api.route_requests import REFUSALS, Asking, asking, in_order, role_of
 from tests.api.routes import METHODS, OF_RESOURCES, Route
-from tests.api.test_roles import REFUSALS, Ask, ask, bodies, in_order, paths, role_of
 from tests.api.world import World
 
-__all__ = ["ask", "bodies", "paths"]
 READS = ("GET", "HEAD")
 OF_ONESELF = ("User", "Token")
 """Kinds that belong to a user, and not to a project."""
 OF_MANAGERS = ("Project", "ProjectMember")
-Asking = Callable[[ApiClient], Ask]
 May = Callable[[Route, str], bool]
+
+
+@pytest.fixture
+async def ask(world: World) -> Asking:
+    return await asking(world)
 
 
 async def wrong(client: ApiClient, ask: Asking, may: May) -> list[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import signal
 import ssl
-import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
@@ -21,33 +20,11 @@ from gateway import config
 from gateway.app import Gateway
 from gateway.cli import main
 from gateway.errors import GatewayError
+from tests.api.certificates import issue
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 60.0
 Spoil = Callable[[Path, Path], Path]
-
-
-def issue(chain: Path, key: Path, *more: str) -> None:
-    """A certificate of 127.0.0.1, with a key of its own, in place of what was there."""
-    subject = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
-    protection = more or ("-nodes",)
-    kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
-    command: list[str | Path] = [
-        "openssl",
-        "req",
-        "-x509",
-        *kind,
-        *protection,
-        "-days",
-        "2",
-        *subject,
-        "-keyout",
-        key,
-        "-out",
-        chain,
-    ]
-    subprocess.run(command, check=True, capture_output=True)
-    key.chmod(0o600)
 
 
 @pytest.fixture

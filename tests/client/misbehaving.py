@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -85,5 +86,21 @@ def sends(body: bytes, media: str = "application/json", status: int = 200, **hea
         await request.read()
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         return web.Response(body=body, content_type=media, status=status, headers=sent)
+
+    return answer
+
+
+def streams(text: str, *, broken: bool = False) -> Answering:
+    """A stream that sends a text; one that is not broken goes on for ever."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        await response.write(text.encode())
+        if not broken:
+            await asyncio.Event().wait()
+        assert request.transport is not None
+        request.transport.abort()
+        return response
 
     return answer

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 
 import pytest
-from aiohttp import web
 from cimi_client import Client, Denied, Message, NotOffered, ProtocolError, Resource, Server, live
 from cimi_client.stream import parsed
 
-from tests.client.misbehaving import Answering, Misbehaving, in_turn, says, sends
+from tests.client.misbehaving import Misbehaving, in_turn, says, sends, streams
 from tests.client.other_provider import OtherProvider
 
 
@@ -74,22 +72,6 @@ async def listener(server: Misbehaving, monkeypatch: pytest.MonkeyPatch) -> Asyn
     monkeypatch.setattr("cimi_client.stream.FIRST_PAUSE", 0.0)
     async with Client(Server(server.url)) as client:
         yield client
-
-
-def streams(text: str, *, broken: bool = False) -> Answering:
-    """A stream that sends a text; one that is not broken goes on for ever."""
-
-    async def answer(request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
-        await response.prepare(request)
-        await response.write(text.encode())
-        if not broken:
-            await asyncio.Event().wait()
-        assert request.transport is not None
-        request.transport.abort()
-        return response
-
-    return answer
 
 
 async def test_a_broken_stream_goes_on_after_the_last_id(server: Misbehaving, listener: Client) -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,21 +12,15 @@ from cimi_client import Login, Server, SyncClient
 
 from tests.api import in_memory_gateway
 from tests.api.in_memory_gateway import PASSWORD
+from tests.contrib.environment import SECONDS, Run, installed_programs
 from tests.empty_image import qcow2
 from tests.place import ROOT
-
-Run = Callable[..., str]
-SECONDS = 300
 
 
 @pytest.fixture(scope="session")
 def programs() -> Path:
     """The folder with the programs of the lock file ``requirements/contrib.txt``."""
-    with (ROOT / ".venv" / "contrib.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        done = subprocess.run([ROOT / "tools" / "contrib.sh"], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return ROOT / ".venv-contrib" / "bin"
+    return installed_programs()
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contrib.conftest import Run
+from tests.contrib.environment import Run
 from tests.place import ROOT
 
 PLAYBOOK = """

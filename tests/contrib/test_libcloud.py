@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from tests.contrib.conftest import Run
+from tests.contrib.environment import Run
 
 LIFE = """
 import json, os

@@ -41,10 +41,10 @@ def test_after_sigkill_every_answered_change_and_refusal_is_told(gateway: Gatewa
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 3 MB."""
+    """A file system of 6 MB: a new store takes half of it."""
     directory = tmp_path / "small"
     directory.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(directory)], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(directory)], check=True)
     yield directory
     subprocess.run(["umount", str(directory)], check=True)
 

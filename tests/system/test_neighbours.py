@@ -8,13 +8,14 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.cimi_client import CimiClient, wait_until
-from tests.contrib.conftest import SECONDS, programs
+from tests.contrib.environment import SECONDS, installed_programs
 from tests.gateway_process import PASSWORD, GatewayProcess
 from tests.guests import wait_ready
 from tests.place import ROOT
 
-__all__ = ["programs"]
 PROGRAM = """
 import json, os
 import cimi_libcloud
@@ -25,6 +26,11 @@ said["state"] = driver.list_nodes()[0].state
 driver.close()
 print(json.dumps(said))
 """
+
+
+@pytest.fixture(scope="module")
+def programs() -> Path:
+    return installed_programs()
 
 
 def test_the_neighbours_find_the_guest_by_its_address_and_switch_it(

@@ -10,8 +10,7 @@ from cimi_command.options import Options
 from cimi_command.session import Session
 from cimi_command.tailing import tail_jobs
 
-from tests.client.misbehaving import Misbehaving, in_turn, says
-from tests.client.test_stream import streams
+from tests.client.misbehaving import Misbehaving, in_turn, says, streams
 
 Capture = pytest.CaptureFixture[str]
 ENTRY = {"eventStream": "stream", "jobs": {"href": "jobs"}}
