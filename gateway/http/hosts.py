@@ -117,7 +117,8 @@ def proxied_user(request: web.Request, header_name: str, trusted: tuple[str, ...
     names = request.headers.getall(header_name, [])
     if len(names) > 1:
         raise Unauthenticated(f"{header_name} stands {len(names)} times; the proxy has to replace what clients send")
-    return names[0] if names and names[0] else None
+    # Older aiohttp leaves the blanks there that end a field, and that belong to no name (RFC 9110 5.5).
+    return (names[0].strip(" \t") if names else "") or None
 
 
 def _said(request: web.Request, parameter: str, name: str) -> str:

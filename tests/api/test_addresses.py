@@ -15,6 +15,8 @@ from tests.api.addresses import MAC, address, private_network, reserved, told, u
 from tests.api.client import Answer, ApiClient
 from tests.api.networks import libvirt_name
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 async def network(admin: ApiClient) -> str:

@@ -20,6 +20,8 @@ from gateway.store.audit import AuditEntry
 from tests.api.audits import audited
 from tests.api.client import ApiClient
 
+pytestmark = pytest.mark.slow
+
 Client = Callable[..., ApiClient]
 CONFIGURATION = {"name": "small", "cpu": 1, "memory": 65536}
 CREDENTIAL = {"credentialTemplate": {"userName": "ops", "password": "hunter2"}}

@@ -16,6 +16,8 @@ from tests.api.networks import DEFAULT_NETWORK
 from tests.patience import eventually
 from tests.urls import uuid_of
 
+pytestmark = pytest.mark.slow
+
 
 async def made(admin: ApiClient, image: str, name: str, **template: Any) -> str:
     document = {**admin.machine(image, initialState="STOPPED", **template), "name": name}

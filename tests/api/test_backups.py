@@ -19,6 +19,8 @@ from tests.api.mortal import Mortal
 from tests.patience import eventually
 from tests.urls import uuid_of
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def config(settings: Settings) -> Path:

@@ -13,6 +13,8 @@ from gateway.cimi.bounds import LONGEST_NAME, LONGEST_TEXT, MOST_ENTRIES, MOST_N
 from gateway.http.representation import etag
 from tests.api.client import ApiClient
 
+pytestmark = pytest.mark.slow
+
 CONFIG = {"cpu": 1, "memory": 65536}
 
 

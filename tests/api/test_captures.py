@@ -18,6 +18,8 @@ from tests.api.snapshots import make_uefi, refused, snapshot
 from tests.empty_image import qcow2
 from tests.urls import uuid_of
 
+pytestmark = pytest.mark.slow
+
 # Capture
 
 

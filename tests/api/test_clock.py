@@ -18,6 +18,8 @@ from tests.api.client import ApiClient
 from tests.api.event_logs import everything, of_type
 from tests.api.images.transfers import RAW, put, waiting
 
+pytestmark = pytest.mark.slow
+
 MONTH = 40 * 86_400.0
 CREDENTIAL = {"credentialTemplate": {"userName": "ops", "password": "hunter2"}}
 CONFIGURATION = {"name": "small", "cpu": 1, "memory": 65536}

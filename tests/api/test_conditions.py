@@ -12,6 +12,8 @@ from drivers.memory import MemoryDriver
 from gateway.app import Gateway
 from tests.api.client import ApiClient
 
+pytestmark = pytest.mark.slow
+
 
 async def tag_of(client: ApiClient, url: str) -> str:
     return (await client.get(url)).headers["etag"]

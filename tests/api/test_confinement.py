@@ -14,6 +14,8 @@ from gateway.app import Gateway
 from tests.api.client import ApiClient
 from tests.patience import eventually
 
+pytestmark = pytest.mark.slow
+
 
 def told(lines: list[Any]) -> list[tuple[str, str]]:
     return [(line["event"], line["log_level"]) for line in lines if "confined" in line["event"]]

@@ -26,6 +26,8 @@ from tests.api.client import ApiClient
 from tests.api.raw_http import AUTHORIZATION, PATIENCE, Line, connect
 from tests.empty_image import qcow2
 
+pytestmark = pytest.mark.slow
+
 Dial = Callable[..., Awaitable[Line]]
 OVERALL, OF_ONE = 40, 10
 STRANGERS = [f"127.0.0.{number}" for number in range(2, 12)]

@@ -9,6 +9,8 @@ import pytest
 from drivers.memory import MemoryDriver
 from tests.api.client import Answer, ApiClient
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 async def template(admin: ApiClient, image: str) -> str:

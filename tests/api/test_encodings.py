@@ -14,6 +14,8 @@ from tests.api.client import ApiClient
 from tests.api.raw_http import AUTHORIZATION, connect
 from tests.empty_image import qcow2
 
+pytestmark = pytest.mark.slow
+
 BOMB = gzip.compress(bytes(1024**2), 9) * 200
 CODINGS = ("gzip", "deflate", "br", "zstd", "x-gzip", "GZIP", "identity, gzip", "gzip, identity", "unheard-of")
 

@@ -12,6 +12,8 @@ from gateway.app import Gateway
 from tests.api.client import ApiClient
 from tests.api.event_logs import EVENT, Client, events, everything, log_of, of_type, states, until
 
+pytestmark = pytest.mark.slow
+
 # Logs
 
 

@@ -21,6 +21,8 @@ from tests.api.client import ApiClient
 from tests.api.streams import Message, listening
 from tests.patience import PATIENCE, eventually
 
+pytestmark = pytest.mark.slow
+
 Client = Callable[..., ApiClient]
 
 

@@ -13,6 +13,8 @@ from tests.api.client import ApiClient
 from tests.api.event_logs import EVENT, Client, events, everything, log_of, of_type, states, until
 from tests.api.namespaces import NAMESPACE
 
+pytestmark = pytest.mark.slow
+
 # What is told
 
 

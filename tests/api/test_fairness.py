@@ -11,6 +11,8 @@ import pytest
 from drivers.memory import MemoryDriver
 from tests.api.client import ApiClient
 
+pytestmark = pytest.mark.slow
+
 Client = Callable[..., ApiClient]
 MANY, WORKERS = 24, 8
 

@@ -14,6 +14,8 @@ from tests.api.addresses import private_network, repairs, until, wait_repaired
 from tests.api.client import ApiClient
 from tests.api.networks import made
 
+pytestmark = pytest.mark.slow
+
 
 def group(*networks: str, **rest: Any) -> dict[str, Any]:
     return {"name": "g", "forwardingGroupTemplate": {"networks": [{"href": href} for href in networks]}, **rest}

@@ -14,6 +14,8 @@ from tests.api.client import ApiClient
 from tests.api.raw_http import AUTHORIZATION, PATIENCE, connect
 from tests.empty_image import qcow2
 
+pytestmark = pytest.mark.slow
+
 Aborts = Callable[[], Awaitable[float]]
 JSON = "Content-Type: application/json\r\n"
 BYTES = "Content-Type: application/octet-stream\r\n"

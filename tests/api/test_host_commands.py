@@ -15,6 +15,8 @@ from gateway.app import Gateway
 from gateway.cli import main
 from tests.api.client import ApiClient
 
+pytestmark = pytest.mark.slow
+
 Command = Callable[..., Awaitable[str]]
 
 

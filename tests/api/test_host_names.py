@@ -16,6 +16,8 @@ from gateway.app import Gateway
 from gateway.config import Settings
 from tests.api.client import ApiClient
 
+pytestmark = pytest.mark.slow
+
 Serve = Callable[..., Awaitable[ApiClient]]
 STRANGERS = ("evil.example", "evil.example:81", "localhost.evil.example", "127.0.0.1.evil.example", "a@127.0.0.1")
 

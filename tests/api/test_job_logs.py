@@ -14,6 +14,8 @@ from gateway.cimi.dialects import EXTENSION_NAMESPACE
 from tests.api.client import ApiClient
 from tests.api.streams import Message, listening
 
+pytestmark = pytest.mark.slow
+
 Clients = Callable[..., ApiClient]
 EXTENSION = f"{{{EXTENSION_NAMESPACE}}}"
 NOTHING_MORE = 0.5

@@ -11,6 +11,8 @@ from drivers.base import DriverFailed
 from drivers.memory import MemoryDriver
 from tests.api.client import Answer, ApiClient
 
+pytestmark = pytest.mark.slow
+
 Clients = Callable[..., ApiClient]
 
 

@@ -19,6 +19,8 @@ from gateway.orchestration.quotas import live
 from tests.api.client import ApiClient
 from tests.patience import eventually
 
+pytestmark = pytest.mark.slow
+
 Inner = Callable[[Gateway, MemoryDriver], tuple[Any, str]]
 LOOPS: dict[str, Inner] = {
     "machines of local": lambda _gateway, driver: (driver.domains, "list_all"),

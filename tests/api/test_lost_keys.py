@@ -18,6 +18,8 @@ from tests.api.busy import every_worker_taken
 from tests.api.client import ApiClient
 from tests.api.seeds import seed_of
 
+pytestmark = pytest.mark.slow
+
 ADVICE = "give the gateway its former key back"
 SECRETS: dict[str, Any] = {
     "credential": {"userName": "ops", "key": "ssh-ed25519 AAAA me@here", "password": "hunter2"},

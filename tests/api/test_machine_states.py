@@ -14,6 +14,8 @@ from tests.api.client import ApiClient
 from tests.api.operations import verbs
 from tests.urls import uuid_of
 
+pytestmark = pytest.mark.slow
+
 ACTIONS = ("start", "stop", "restart", "pause", "suspend")
 OFFERED = {
     Power.RUNNING: {"stop", "restart", "pause", "suspend"},

@@ -17,6 +17,8 @@ from tests.api.operations import verbs
 from tests.patience import eventually
 from tests.urls import uuid_of
 
+pytestmark = pytest.mark.slow
+
 
 async def test_a_create_that_ends_soon_is_answered_201_with_the_started_machine(admin: ApiClient, image: str) -> None:
     answer = await admin.post("machines", admin.machine(image))

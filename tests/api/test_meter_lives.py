@@ -11,6 +11,8 @@ from gateway.app import Gateway
 from tests.api.client import ApiClient
 from tests.api.meters import ASPECT, Look, made, samples
 
+pytestmark = pytest.mark.slow
+
 # Start, stop, expiry
 
 

@@ -13,6 +13,8 @@ from tests.api.client import ApiClient
 from tests.api.namespaces import NAMESPACE
 from tests.api.networks import DEFAULT_NETWORK, id_of, interfaces, made, network, plugged, port, refused, removed
 
+pytestmark = pytest.mark.slow
+
 OWN = "{http://cimi-gateway.org/ns/1}"
 
 

@@ -14,6 +14,8 @@ from gateway.app import Gateway
 from tests.api.client import ApiClient
 from tests.api.networks import libvirt_name, made, network
 
+pytestmark = pytest.mark.slow
+
 REASON = "Check the host setup: interface eth0 has kernel autoconfigured IPv6 routes"
 
 

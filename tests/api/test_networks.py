@@ -18,6 +18,8 @@ from tests.api.networks import DEFAULT_NETWORK, id_of, libvirt_name, made, netwo
 from tests.api.operations import verbs
 from tests.patience import eventually
 
+pytestmark = pytest.mark.slow
+
 
 async def test_a_new_network_is_started_and_has_ranges_of_the_pools(admin: ApiClient, driver: MemoryDriver) -> None:
     shown = await admin.document(await made(admin, "networks", network()))

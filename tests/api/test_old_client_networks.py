@@ -16,6 +16,8 @@ from gateway.orchestration.networks.host_network import show_networks
 from tests.api.client import ApiClient
 from tests.api.networks import DEFAULT_NETWORK, interfaces, made, network
 
+pytestmark = pytest.mark.slow
+
 Clients = Callable[..., ApiClient]
 EMPTY_XML = b"<AddressCreate><addressTemplate/></AddressCreate>"
 

@@ -9,6 +9,8 @@ import pytest
 
 from tests.api.client import Answer, ApiClient
 
+pytestmark = pytest.mark.slow
+
 NAMES = ("x", "y", "z")
 
 

@@ -22,6 +22,8 @@ from tests.api.client import ApiClient
 from tests.api.streams import listening
 from tests.web_server import WebServer, serving
 
+pytestmark = pytest.mark.slow
+
 Clients = Callable[..., ApiClient]
 
 
@@ -111,7 +113,9 @@ async def test_a_token_that_is_not_for_here_is_refused(
 ) -> None:
     # Tests are gathered long before they run: what is said of time is so from now on.
     now = datetime.now(UTC)
-    claims = {name: now + value if isinstance(value, timedelta) else value for name, value in claims_of_it.items()}
+    claims: dict[str, Any] = {
+        name: now + value if isinstance(value, timedelta) else value for name, value in claims_of_it.items()
+    }
     assert await status(client, provider.token(**claims)) == 401
 
 

@@ -12,6 +12,8 @@ from gateway.config import Settings
 from tests.api.client import ApiClient
 from tests.api.routes import OF_RESOURCES
 
+pytestmark = pytest.mark.slow
+
 CONFIG = {"cpu": 1, "memory": 65536}
 FOREIGN = (
     {"Origin": "http://evil.example"},

@@ -16,6 +16,8 @@ from gateway.orchestration.reconciliation import REACTIONS
 from tests.api.client import ApiClient
 from tests.api.networks import id_of, made, network, removed
 
+pytestmark = pytest.mark.slow
+
 
 async def mac_of(admin: ApiClient, machine: str) -> str:
     return str((await admin.document(f"{machine}/networkInterfaces/0"))["macAddress"])

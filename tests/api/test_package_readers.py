@@ -21,6 +21,8 @@ from tests.api.packages import disk, downloaded
 from tests.api.systems import machine, members, network, on, volume
 from tests.api.systems import made as made_of
 
+pytestmark = pytest.mark.slow
+
 MAC = "52:54:00:0b:0c:0d"
 MEMORY = 384 * 1024**2
 BOOT = 16778

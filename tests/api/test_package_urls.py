@@ -15,6 +15,8 @@ from tests.api.packages import described, disks, imported, made, package, staged
 from tests.api.systems import members
 from tests.gateway_process import free_port
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def settings(settings: config.Settings) -> config.Settings:

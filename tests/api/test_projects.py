@@ -13,6 +13,8 @@ from tests.api.accounts import remove
 from tests.api.client import ApiClient
 from tests.api.streams import listening
 
+pytestmark = pytest.mark.slow
+
 Clients = Callable[..., ApiClient]
 KEY = {"credentialTemplate": {"key": "ssh-ed25519 AAAA me@here"}}
 

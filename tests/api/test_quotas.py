@@ -24,6 +24,8 @@ from tests.api.client import ApiClient
 from tests.api.mortal import Mortal, again
 from tests.api.volumes import by_value
 
+pytestmark = pytest.mark.slow
+
 Client = Callable[..., ApiClient]
 QUOTAS = {"machines": 2, "running_memory": 262144, "volume_bytes": 10_000_000, "documents": 1000}
 CREDENTIAL = {"credentialTemplate": {"userName": "ops", "password": "hunter2"}}

@@ -14,6 +14,8 @@ from gateway.cimi.dialects import EXTENSION_NAMESPACE
 from tests.api.audits import audited
 from tests.api.client import ApiClient
 
+pytestmark = pytest.mark.slow
+
 Client = Callable[..., ApiClient]
 OWN = "quotas/project-operator"
 OURS = f"{{{EXTENSION_NAMESPACE}}}"

@@ -16,6 +16,8 @@ from gateway.http.connection import LONGEST_FIELD, LONGEST_HEAD
 from tests.api.client import ApiClient
 from tests.api.raw_http import AUTHORIZATION, connect, exchange
 
+pytestmark = pytest.mark.slow
+
 HEAD = f"POST /cimi/machineConfigs HTTP/1.1\r\nHost: localhost\r\n{AUTHORIZATION}\r\nContent-Type: application/json\r\n"
 BODY = '{"cpu": 1, "memory": 65536}'
 ODDITIES = {

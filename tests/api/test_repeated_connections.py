@@ -11,6 +11,8 @@ import pytest
 from drivers.memory import MemoryDriver
 from tests.api.client import Answer, ApiClient
 
+pytestmark = pytest.mark.slow
+
 Clients = Callable[..., ApiClient]
 
 

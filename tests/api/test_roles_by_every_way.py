@@ -16,6 +16,8 @@ from tests.api.route_requests import REFUSALS, Asking, asking, in_order, role_of
 from tests.api.routes import METHODS, OF_RESOURCES, Route
 from tests.api.world import World
 
+pytestmark = pytest.mark.slow
+
 READS = ("GET", "HEAD")
 OF_ONESELF = ("User", "Token")
 """Kinds that belong to a user, and not to a project."""

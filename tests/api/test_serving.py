@@ -22,6 +22,8 @@ from tests.api.certificates import self_signed
 from tests.api.client import ApiClient
 from tests.patience import PATIENCE
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> tuple[Path, Path]:

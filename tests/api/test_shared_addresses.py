@@ -18,6 +18,8 @@ from tests.api.addresses import repairs
 from tests.api.client import ACTION, ApiClient
 from tests.api.networks import DEFAULT_NETWORK, id_of, interfaces, made, removed
 
+pytestmark = pytest.mark.slow
+
 ADMINS = Reservation("192.168.122.2", "52:54:00:aa:00:01", "printer")
 
 

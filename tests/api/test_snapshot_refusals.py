@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+import pytest
+
 from drivers.memory import MemoryDriver
 from tests.api.client import ApiClient
 from tests.api.operations import verbs
 from tests.api.snapshots import refused, snapshot, volume_create
 from tests.urls import uuid_of
+
+pytestmark = pytest.mark.slow
 
 # Bad input
 

@@ -17,6 +17,8 @@ from tests.api.operations import verbs
 from tests.api.snapshots import latest, listed, make_uefi, related, snapshot
 from tests.urls import uuid_of
 
+pytestmark = pytest.mark.slow
+
 
 async def test_a_snapshot_is_an_available_image_and_the_machines_latest(admin: ApiClient, machine: str) -> None:
     made = await snapshot(admin, machine, name="before upgrade", description="d", properties={"k": "v"})

@@ -16,6 +16,8 @@ from tests.api.client import Answer, ApiClient
 from tests.api.namespaces import NAMESPACE
 from tests.api.streams import listening
 
+pytestmark = pytest.mark.slow
+
 Client = Callable[..., ApiClient]
 OF_USER, IN_ALL = 3, 5
 PATIENCE = 60.0

@@ -11,6 +11,8 @@ from drivers.memory import MemoryDriver
 from tests.api.client import ApiClient
 from tests.api.volumes import by_value, connected
 
+pytestmark = pytest.mark.slow
+
 LATER = "respond-async"
 PATIENCE = 30.0
 

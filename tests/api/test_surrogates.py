@@ -9,6 +9,8 @@ import pytest
 
 from tests.api.client import ApiClient
 
+pytestmark = pytest.mark.slow
+
 LONE = ("\\ud83d", "\\ude00", "a\\ud800b", "\\ude00\\ud83d")
 PLACES: dict[str, tuple[str, str]] = {
     "name of a Credential": ("credentials", '{"name": "%s", "credentialTemplate": {"userName": "u"}}'),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from drivers.base import DriverUnavailable, Power
 from drivers.memory import MemoryDriver, Usage
 from gateway.app import Gateway
@@ -12,6 +14,8 @@ from tests.api.client import ApiClient
 from tests.api.event_logs import events, log_of, of_type, states
 from tests.api.systems import described, machine, made, members, network, on, system, volume
 from tests.patience import eventually
+
+pytestmark = pytest.mark.slow
 
 Client = Callable[..., ApiClient]
 

@@ -13,6 +13,8 @@ from tests.api.client import ApiClient
 from tests.api.seeds import seed_of
 from tests.api.systems import described, machine, members, network, on, volume
 
+pytestmark = pytest.mark.slow
+
 
 def whole(image: str) -> dict[str, Any]:
     credential = {"userName": "ops", "password": "hunter2"}

@@ -14,6 +14,8 @@ from tests.api.client import ApiClient
 from tests.api.namespaces import NAMESPACE
 from tests.api.systems import described, machine, made, members, network, on, system, volume
 
+pytestmark = pytest.mark.slow
+
 KEY = "ssh-ed25519 AAAA me@here"
 
 

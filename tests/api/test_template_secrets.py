@@ -11,6 +11,8 @@ from drivers.memory import MemoryDriver
 from tests.api.client import ApiClient
 from tests.api.seeds import seed_of
 
+pytestmark = pytest.mark.slow
+
 KEY = "ssh-ed25519 AAAA me@here"
 Seed = Callable[..., Any]
 

@@ -22,6 +22,8 @@ from gateway.cli import main
 from gateway.errors import GatewayError
 from tests.api.certificates import issue
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 60.0
 Spoil = Callable[[Path, Path], Path]

@@ -19,6 +19,8 @@ from tests.api.client import ApiClient
 from tests.api.streams import listening
 from tests.patience import eventually
 
+pytestmark = pytest.mark.slow
+
 Clients = Callable[..., ApiClient]
 EXTENSION = "{http://cimi-gateway.org/ns/1}"
 

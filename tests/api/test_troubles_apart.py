@@ -19,6 +19,8 @@ from tests.api.networks import DEFAULT_NETWORK, libvirt_name, made, network
 from tests.api.volumes import by_value, stored
 from tests.urls import uuid_of
 
+pytestmark = pytest.mark.slow
+
 MIB = 1024**2
 TROUBLES = [DriverFailed("libvirt says no"), KeyError("a surprise")]
 

@@ -17,6 +17,8 @@ from tests.api.operations import rels
 from tests.api.volumes import by_value, stored
 from tests.patience import PATIENCE
 
+pytestmark = pytest.mark.slow
+
 MIB = 1024**2
 
 

@@ -15,6 +15,8 @@ from drivers.memory import MemoryDriver
 from gateway.app import Gateway
 from tests.api.client import ApiClient
 
+pytestmark = pytest.mark.slow
+
 Clients = Callable[..., ApiClient]
 WORDS = ("ext3", "ext4", "xfs", "vfat", "ntfs", "EXT4", "zfs with spaces", "raw", "qcow2", "x" * 300)
 CAPACITY = 8_000

@@ -15,6 +15,8 @@ from tests.api.client import ApiClient
 from tests.api.namespaces import NAMESPACE
 from tests.api.volumes import MAPPED, by_value, stored
 
+pytestmark = pytest.mark.slow
+
 KILOBYTES_OF_POOL = 10 * 1024**3 // 1000
 
 

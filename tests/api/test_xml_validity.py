@@ -15,6 +15,8 @@ from tests.api.systems import described, network, volume
 from tests.official_schema import NAMESPACE, official_schema, without_slips
 from tests.patience import eventually
 
+pytestmark = pytest.mark.slow
+
 Validate = Callable[[Answer], etree._Element]
 
 

@@ -14,6 +14,8 @@ from tests.api.event_logs import until
 from tests.api.hosts.moves import is_on, migrate
 from tests.urls import uuid_of
 
+pytestmark = pytest.mark.slow
+
 
 async def test_addresses_of_guests_are_seen_while_another_host_does_not_answer(
     admin: ApiClient,

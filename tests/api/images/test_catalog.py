@@ -21,6 +21,8 @@ from tests.api.images.transfers import RAW, operation, stored
 from tests.patience import eventually
 from tests.web_server import WebServer, serving
 
+pytestmark = pytest.mark.slow
+
 Clients = Callable[..., ApiClient]
 EXTENSION = f"{{{EXTENSION_NAMESPACE}}}"
 SHA512 = hashlib.sha512(RAW).hexdigest()

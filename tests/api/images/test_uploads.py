@@ -16,6 +16,8 @@ from gateway.app import Gateway
 from tests.api.client import ApiClient
 from tests.api.images.transfers import EXTENSION, RAW, age, left, operation, put, stored, waiting
 
+pytestmark = pytest.mark.slow
+
 # Upload
 
 

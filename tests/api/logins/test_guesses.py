@@ -11,6 +11,8 @@ from gateway.http import authentication, login_limits
 from tests.api.client import ApiClient
 from tests.api.logins.guesses import Client, Comparisons, guess, return_code
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("media", ["json", "xml"])
 @pytest.mark.usefixtures("soon")

@@ -18,6 +18,8 @@ from tests.api.operations import rels
 from tests.api.volume_images.imaging import connected, entries, image_of
 from tests.api.volumes import by_value, stored
 
+pytestmark = pytest.mark.slow
+
 
 class Slow(MemoryDriver):
     """Copies take until they are let go."""

@@ -17,6 +17,8 @@ from tests.api.volumes import stored
 from tests.empty_image import qcow2
 from tests.web_server import WebServer
 
+pytestmark = pytest.mark.slow
+
 
 async def test_a_volume_of_an_image_has_its_size_and_is_an_overlay_where_it_can(
     client: Callable[..., ApiClient], source: str, driver: MemoryDriver

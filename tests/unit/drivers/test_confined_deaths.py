@@ -16,6 +16,8 @@ from drivers.confined.readers import ConfinedReaders
 from drivers.confined.reading import Reading
 from tests.unit.drivers.obedient_reading import MIB, OBEY, Order, Told, counted, obey, processes
 
+pytestmark = pytest.mark.slow
+
 
 async def test_a_reading_whose_bytes_never_come_ends_and_is_not_blamed_on_the_file() -> None:
     readers = ConfinedReaders(Limits(conversation=1.0), at_once=1)
