@@ -193,7 +193,7 @@ def measure_fairness() -> list[Row]:
         directory = Path(home)
         (directory / "images").mkdir()
         shutil.copy(build(directory / "built.qcow2"), directory / "images" / "guest.qcow2")
-        process = GatewayProcess(directory / "gateway", POOL, directory / "images")
+        process = GatewayProcess(directory / "gateway", POOL, directory / "images", forked=False)
         process.prepare()
         process.start()
         try:

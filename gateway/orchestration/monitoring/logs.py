@@ -124,7 +124,7 @@ class EventService(ResourceService):
         demand(caller.role, self.kind, "read")
         log, _, position = path.rpartition("/events/")
         event = None
-        if position.isdecimal() and len(position) < 19:
+        if position.isascii() and position.isdecimal() and len(position) < 19:
             owner = await self._log(caller, log)
             event = await self.store.entry(EVENTS, log, int(position)) if owner else None
             if event is not None and owner is not None and not self._sees(caller, owner, event):

@@ -2,37 +2,21 @@
 
 from __future__ import annotations
 
-from gateway.errors import NotFound
+from gateway.orchestration.common.appended import AppendedService
 from gateway.orchestration.common.contract import Caller
 from gateway.orchestration.common.permissions import demand
-from gateway.orchestration.common.resource_service import ResourceService
 from gateway.store.model import Page, Query, Resource
 
-LONGEST = 15
 
-
-class SampleService(ResourceService):
-    """The service of Samples; who sees a Meter sees its samples."""
+class SampleService(AppendedService):
+    """The service of Samples, which their time in milliseconds names; who sees a Meter sees its samples."""
 
     kind = "Sample"
-    computed = True
+    owner_kind, segment, longest = "Meter", "samples", 15
 
-    async def read(self, caller: Caller, path: str) -> Resource:
-        """Return the sample at the path, whose last part is its time in milliseconds. Raises NotFound."""
-        demand(caller.role, self.kind, "read")
-        meter, _, moment = path.rpartition("/samples/")
-        owner = await self.store.get(meter)
-        sample = None
-        visible = owner is not None and owner.kind == "Meter" and await self.seen(caller, owner)
-        if visible and moment.isascii() and moment.isdecimal() and len(moment) <= LONGEST:
-            sample = await self.store.sample(meter, int(moment))
-        if sample is None:
-            raise NotFound(f"there is no Sample {path[:200]}")
-        return sample
-
-    def operations(self, caller: Caller, resource: Resource) -> tuple[str, ...]:
-        """Return nothing: samples are only read."""
-        return ()
+    async def entry(self, owner: str, number: int) -> Resource | None:
+        """Return the sample of a Meter at this time; None when there is none."""
+        return await self.store.sample(owner, number)
 
     async def list(self, caller: Caller, query: Query) -> Page:
         """Return the page of samples; the way here has checked that the caller sees the Meter."""
